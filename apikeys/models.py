@@ -1,0 +1,161 @@
+"""Which program calls."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apikeys import secret as secrets
+from bookbag.tenancy import TenantModel, TenantQuerySet
+
+MAX_KEYS = 100  # live keys a workspace may have
+
+
+class Environment(models.TextChoices):
+    """Both behave alike; conversations of test keys are labelled."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class Access(models.TextChoices):
+    FULL = "full"
+    READ = "read"
+
+
+class TooManyKeys(Exception):
+    """The workspace has as many live keys as it may."""
+
+
+class ApiKeyQuerySet(TenantQuerySet):
+    def live(self) -> Self:
+        """Keys that open something now: not revoked, not expired."""
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None
+        )
+
+    def issue(
+        self,
+        workspace: models.Model,
+        *,
+        label: str,
+        agent: models.Model | None = None,
+        environment: str = Environment.LIVE,
+        access: str = Access.FULL,
+        expires_at: datetime | None = None,
+        created_by: models.Model | None = None,
+        replaces: "ApiKey | None" = None,
+    ) -> tuple["ApiKey", str]:
+        """The new key and its secret; the secret is nowhere else. TooManyKeys."""
+        if self.for_workspace(workspace).live().count() >= MAX_KEYS:
+            raise TooManyKeys(
+                f"A workspace has at most {MAX_KEYS} keys. Revoke one that is not used."
+            )
+        secret = secrets.generate(environment)
+        key = self.create(
+            workspace=workspace,
+            agent=agent,
+            label=label,
+            environment=environment,
+            access=access,
+            expires_at=expires_at,
+            created_by=created_by,
+            replaces=replaces,
+            prefix=secrets.prefix(secret),
+            digest=secrets.digest(secret),
+        )
+        return key, secret
+
+    def opened_by(self, secret: str) -> "ApiKey | None":
+        """The key this secret opens, or None. Junk costs no query."""
+        if not secrets.is_well_formed(secret):
+            return None
+        return self.live().filter(digest=secrets.digest(secret)).first()
+
+
+class ApiKey(TenantModel):
+    """A program's permission to call. The secret itself is never stored."""
+
+    agent = models.ForeignKey(
+        "agents.Agent",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="api_keys",
+        help_text="The one agent it opens; empty for the whole workspace.",
+    )
+    label = models.CharField(max_length=80)
+    environment = models.CharField(
+        max_length=4, choices=Environment.choices, default=Environment.LIVE
+    )
+    access = models.CharField(
+        max_length=4, choices=Access.choices, default=Access.FULL
+    )
+    prefix = models.CharField(max_length=12, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    rate_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests in the window; empty for the usual."
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        editable=False,
+    )
+    replaces = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta(TenantModel.Meta):
+        verbose_name = "API key"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(environment__in=Environment.values),
+                name="apikey_environment",
+            ),
+            models.CheckConstraint(
+                condition=Q(access__in=Access.values), name="apikey_access"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.prefix}…)"
+
+    @property
+    def is_live(self) -> bool:
+        expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.revoked_at is None and not expired
+
+    def revoke(self) -> None:
+        """From the next request on it opens nothing. Twice is as good as once."""
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
+
+    def rotate(self, *, grace: timedelta, by: models.Model | None) -> tuple["ApiKey", str]:
+        """A new secret with the same label and scope; the old one dies after `grace`."""
+        with transaction.atomic():
+            dies_at = timezone.now() + grace
+            self.expires_at = min(self.expires_at or dies_at, dies_at)
+            self.save(update_fields=["expires_at"])
+            return ApiKey.objects.issue(
+                self.workspace,
+                label=self.label,
+                agent=self.agent,
+                environment=self.environment,
+                access=self.access,
+                created_by=by,
+                replaces=self,
+            )

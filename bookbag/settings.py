@@ -1,0 +1,277 @@
+"""Every setting, from the environment, with a default that runs on a laptop.
+
+`docs/configuration.md` lists the variables for people who operate Bookbag.
+"""
+
+import secrets
+from pathlib import Path
+
+import environ
+
+from bookbag.logs import configure_logging
+
+env = environ.Env()
+
+# --- Where things are -------------------------------------------------------
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("BOOKBAG_DATA", default=str(BASE_DIR / "data"))).expanduser()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+# --- Secrets and hosts ------------------------------------------------------
+
+
+def _laptop_secret() -> str:
+    """A random key that outlives restarts, for a machine nobody configured."""
+    path = DATA_DIR / "secret_key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+DEBUG = env.bool("BOOKBAG_DEBUG", default=False)
+SECRET_KEY = env.str("BOOKBAG_SECRET_KEY", default="") or _laptop_secret()
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+# What links and examples show; behind a proxy it is not what the socket says.
+BASE_URL = env.str("BOOKBAG_BASE_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list(
+    "BOOKBAG_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST]
+)
+# Addresses of reverse proxies whose X-Forwarded-* headers are believed.
+TRUSTED_PROXIES = env.list("BOOKBAG_TRUSTED_PROXIES", default=[])
+HTTPS = BASE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = False  # the proxy's work; see `manage.py check --deploy`
+SECURE_HSTS_SECONDS = env.int("BOOKBAG_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+CSRF_TRUSTED_ORIGINS = [BASE_URL] if HTTPS else []
+X_FRAME_OPTIONS = "DENY"
+
+# --- Apps -------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # before staticfiles: makes runserver speak ASGI
+    "bookbag",
+    "workspaces",
+    "apikeys",
+    "usage",
+    "knowledge",
+    "agents",
+    "conversations",
+    "dashboard",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+]
+
+# Pages get all of it. API requests skip the ones about sessions and forms: see
+# bookbag.asgi, which builds a second, slimmer chain from API_MIDDLEWARE.
+API_MIDDLEWARE = [
+    "bookbag.request_id.request_id_middleware",
+    "apikeys.throttling.rate_limit_headers_middleware",
+    "bookbag.middleware.api_errors_middleware",
+]
+MIDDLEWARE = [
+    *API_MIDDLEWARE,
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bookbag.middleware.content_security_policy_middleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "bookbag.urls"
+ASGI_APPLICATION = "bookbag.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database: SQLite when nothing is configured, PostgreSQL otherwise --------
+
+_database_url = env.str("DATABASE_URL", default="")
+DATABASES = {
+    "default": environ.Env.db_url_config(
+        _database_url or f"sqlite:///{DATA_DIR / 'bookbag.sqlite3'}"
+    )
+}
+_default = DATABASES["default"]
+if _default["ENGINE"].endswith("sqlite3"):
+    _default["OPTIONS"] = {
+        # A reader that turns writer fails at once under DEFERRED: 74 % "database
+        # is locked" with 8 writers. IMMEDIATE waits its turn.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: an acknowledged message survives a power cut.
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;"
+        ),
+    }
+    # Threads share an in-memory test database badly; a file is what users have.
+    _default["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    _default["OPTIONS"] = {
+        "connect_timeout": 3,
+        "options": "-c statement_timeout=5000 -c lock_timeout=2000"
+        " -c idle_in_transaction_session_timeout=30000",
+    }
+# A connection for each thread of bookbag.threads, kept: they are few and long-lived.
+_default["CONN_MAX_AGE"] = None
+_default["CONN_HEALTH_CHECKS"] = True
+
+# --- Redis: rate limits, live pages and Celery between processes -------------
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+# django-ratelimit warns of both caches; it only guards public forms, where a
+# window counted for each process is enough.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 2}
+
+# --- People -----------------------------------------------------------------
+
+AUTH_USER_MODEL = "workspaces.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "workspaces.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+
+# --- API --------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_THROTTLE_CLASSES": ["apikeys.throttling.KeyThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["bookbag.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["bookbag.api.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "bookbag.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bookbag API",
+    "DESCRIPTION": "Chat with agents that answer from your own knowledge.",
+    "VERSION": "2",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+RATE_LIMIT = env.int("BOOKBAG_RATE_LIMIT", default=100)  # requests a key
+RATE_LIMIT_WINDOW = env.float("BOOKBAG_RATE_LIMIT_WINDOW", default=10)  # seconds
+MAX_BODY_BYTES = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+# --- Replies ------------------------------------------------------------------
+
+REPLY_DEADLINE = env.float("BOOKBAG_REPLY_DEADLINE", default=120)  # seconds, total
+REPLY_LEASE = 30  # seconds a reply may go unrenewed before it counts as lost
+REPLY_HEARTBEAT = 5  # seconds between renewals
+BUSY_WAIT = 10  # seconds a second turn waits for the first
+BOOKBAG_EMBEDDING = env.str("BOOKBAG_EMBEDDING", default="on")
+# Seconds between the words of the embedded engine, so that a person sees them come.
+EMBEDDED_PACE = env.float("BOOKBAG_EMBEDDED_PACE", default=0.012)
+
+# --- Static files, language, time ---------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# A laptop serves straight from the source folders; `collectstatic` in production
+# makes the hashed and compressed copies, and then they are what is served.
+_collected = (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not _collected
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _collected
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+MEDIA_ROOT = DATA_DIR / "uploads"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+# --- Logs -------------------------------------------------------------------
+
+LOG_FORMAT = env.str("BOOKBAG_LOG_FORMAT", default="console")  # or "json"
+LOGGING_CONFIG = None
+configure_logging(LOG_FORMAT, level=env.str("BOOKBAG_LOG_LEVEL", default="INFO"))
