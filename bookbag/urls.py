@@ -1,8 +1,26 @@
 """The whole site on one screen."""
 
+from allauth.account import views as account
 from django.contrib import admin
 from django.urls import include, path
 
+from bookbag import health
+
 urlpatterns = [
+    # /api/
+    path("api/v2/", include("conversations.api.v2")),
+    path("api/", include("bookbag.api.urls")),
+    # operations
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    # people: signing in is allauth's, but nobody signs up by oneself
+    path("accounts/login/", account.login, name="account_login"),
+    path("accounts/logout/", account.logout, name="account_logout"),
+    path(
+        "accounts/password/change/",
+        account.password_change,
+        name="account_change_password",
+    ),
     path("admin/", admin.site.urls),
+    path("", include("dashboard.urls")),
 ]

@@ -1,0 +1,38 @@
+"""What a serving process does beside serving: small chores, each every few seconds.
+
+Every process does them all. They claim rows before they act, so that many of them do no
+harm, and a job whose process died is found by any other.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from apikeys import last_used
+from bookbag import threads
+from conversations import runs
+from knowledge import tasks as knowledge_tasks
+
+log = structlog.get_logger(__name__)
+
+CHORES: list[tuple[Callable[[], object], float]] = [  # what, every how many seconds
+    (last_used.flush, 5),
+    (runs.reap, 10),
+    (knowledge_tasks.sweep, 10),
+]
+
+
+async def keep_house() -> None:
+    async with asyncio.TaskGroup() as group:
+        for chore, seconds in CHORES:
+            group.create_task(_repeat(chore, seconds))
+
+
+async def _repeat(chore: Callable[[], object], seconds: float) -> None:
+    while True:
+        try:
+            await threads.run(chore)
+        except Exception:  # the database may be away for a while
+            log.exception("chore_failed", chore=chore.__module__)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,274 @@
+"""A reply while it is being made.
+
+A run is a task of its own, not the response's iterator: whoever watches only subscribes,
+so a client that leaves or dawdles changes nothing. The row is the record. It is
+checkpointed and its lease renewed while the engine works; a run whose process died is
+ended by `reap`, in any process; a run that wakes up too late finds that its fence or the
+conversation's epoch no longer holds, and writes nothing.
+"""
+
+import asyncio
+import contextvars
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from agents.engine import base
+from bookbag import threads
+from conversations import replies
+from conversations.events import (
+    END,
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    ToolCallAsked,
+)
+from conversations.models import Message
+from conversations.replies import Draft, Overtaken, Turn
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_SECONDS = 1.0
+CHECKPOINT_CHARACTERS = 2048
+MAX_CHARACTERS = 65_536  # an engine that never stops is stopped here
+FAILURE = "The reply could not be completed. Please try again."
+
+# Names this process in the leases of its replies.
+OWNER = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+_running: dict[int, "Run"] = {}  # by conversation: it has one live turn at most
+
+
+class Run:
+    """One reply in the making; `events` is all that has happened, from the first."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.events: list[Event] = []
+        self.draft = Draft()
+        self._news = asyncio.Event()
+        self._due = asyncio.Event()
+        self._saved_length = 0
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], END)
+
+    async def watch(
+        self, *, after: int = 0, quiet: float | None = None
+    ) -> AsyncIterator[Event | None]:
+        """Events from the `after`-th on, to the last; None for each `quiet` seconds
+        in which nothing happens."""
+        while True:
+            while after < len(self.events):
+                yield self.events[after]
+                after += 1
+                # A reply that is complete already goes out frame by frame as well.
+                await asyncio.sleep(0)
+            if self.ended:
+                return
+            try:
+                async with asyncio.timeout(quiet):
+                    await self._news.wait()
+            except TimeoutError:
+                yield None
+
+    async def wait(self) -> Finished | Failed:
+        async for _ in self.watch():
+            pass
+        last = self.events[-1]
+        assert isinstance(last, Finished | Failed)
+        return last
+
+    async def make(self) -> None:
+        """Makes the reply, to whichever end."""
+        keeper = asyncio.create_task(self._keep())
+        try:
+            async with asyncio.timeout(settings.REPLY_DEADLINE):
+                await self._take_from_engine(keeper)
+            await _stop(keeper)
+            saved = await threads.run(replies.complete, self.turn, self.draft)
+        except Overtaken:
+            await self._break_off("Someone else has taken over.", keeper)
+        except base.EngineError as error:
+            log.warning("engine_failed", kind=error.kind, error=str(error))
+            await self._break_off(f"{error.kind}: {error}", keeper)
+        except TimeoutError:
+            await self._break_off("The deadline for the reply passed.", keeper)
+        except Exception as error:
+            log.exception("reply_failed", message_id=self.turn.message_id)
+            await self._break_off(type(error).__name__, keeper)
+        except asyncio.CancelledError:
+            await self._break_off("The server stopped.", keeper)
+        else:
+            self._publish(_finished(self.turn, saved))
+
+    async def _take_from_engine(self, keeper: "asyncio.Task[None]") -> None:
+        async with aclosing(replies.answer(self.turn)) as events:
+            async for event in events:
+                if keeper.done():  # Overtaken: the turn is another's now
+                    keeper.result()
+                self._take(event)
+
+    def _take(self, event: base.Event) -> None:
+        match event:
+            case base.TextDelta(text):
+                self._add(text)
+            case base.Citation():
+                self.draft.citations.append(event)
+            case base.ToolCall(call_id, name, arguments):
+                self._publish(ToolCallAsked(call_id, name, arguments))
+            case base.Usage():
+                self.draft.usage = event
+            case base.Finish():
+                self.draft.finish = event
+
+    def _add(self, text: str) -> None:
+        text = text.replace("\0", "")  # PostgreSQL has no place for it
+        if not text:
+            return
+        if len(self.draft.text) + len(text) > MAX_CHARACTERS:
+            raise base.EngineError(
+                "bad_request", "The reply grew beyond its limit.", after_output=True
+            )
+        self.draft.add(text)
+        self._publish(Delta(text))
+        if len(self.draft.text) - self._saved_length >= CHECKPOINT_CHARACTERS:
+            self._due.set()
+
+    async def _keep(self) -> None:
+        """Checkpoints new text and renews the lease until it is stopped."""
+        renewed = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(CHECKPOINT_SECONDS):
+                    await self._due.wait()
+            except TimeoutError:
+                pass
+            self._due.clear()
+            length = len(self.draft.text)
+            stale = time.monotonic() - renewed >= settings.REPLY_HEARTBEAT
+            if length > self._saved_length or stale:
+                # A copy: the draft grows on while a thread saves it.
+                draft = replace(self.draft, journal=[*self.draft.journal])
+                try:
+                    await threads.run(replies.checkpoint, self.turn, draft)
+                except DatabaseError:  # it may be back before the lease is over
+                    log.warning("checkpoint_failed", message_id=self.turn.message_id)
+                else:
+                    self._saved_length = length
+                    renewed = time.monotonic()
+
+    async def _break_off(self, error: str, keeper: "asyncio.Task[None]") -> None:
+        await _stop(keeper)
+        try:
+            await threads.run(replies.break_off, self.turn, self.draft, error=error)
+        except Exception:  # the database is away: the reaper will see to the row
+            log.exception("break_off_failed", message_id=self.turn.message_id)
+        self._publish(Failed(FAILURE))
+
+    def _publish(self, event: Event) -> None:
+        self.events.append(event)
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def start(turn: Turn) -> Run:
+    """Starts to make the reply; it goes on whether or not anybody watches."""
+    run = Run(turn)
+    if turn.message_id is None:  # people have taken over: there is no reply to make
+        run.events.append(_finished(turn, run.draft))
+        return run
+    _running[turn.conversation_id] = run
+    # A context of its own: the request's ends with the response.
+    task = asyncio.create_task(run.make(), context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    task.add_done_callback(lambda _: _forget(run))
+    return run
+
+
+async def begin(agent: "replies.Agent", **words: object) -> Run:
+    """Begins a turn and starts its run. A second turn waits for the first to end.
+
+    Raises Busy after `BUSY_WAIT` seconds, and NotFound as `replies.begin` does.
+    """
+    waited_until = time.monotonic() + settings.BUSY_WAIT
+    while True:
+        try:
+            turn = await threads.run(
+                replies.begin,
+                agent,
+                lease_owner=OWNER,
+                **words,  # type: ignore[arg-type]
+            )
+        except replies.Busy:
+            if time.monotonic() >= waited_until:
+                raise
+            await _until_free(words.get("conversation_id"))
+        else:
+            return start(turn)
+
+
+def reap() -> int:
+    """Ends replies whose process died; says how many."""
+    if ended := replies.end_lost(Message.objects.all()):
+        log.warning("replies_reaped", count=ended)
+    return ended
+
+
+async def drain(*, seconds: float) -> None:
+    """Lets this process's replies finish, and breaks off those that take longer."""
+    if not _tasks:
+        return
+    _, late = await asyncio.wait(_tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=seconds)
+
+
+_tasks: "set[asyncio.Task[None]]" = set()  # the loop itself keeps only weak references
+
+
+async def _until_free(conversation_id: object) -> None:
+    """Waits for this conversation's turn if it is ours, else a moment."""
+    run = _running.get(conversation_id)  # type: ignore[call-overload]
+    try:
+        async with asyncio.timeout(0.2):
+            await (run.wait() if run else asyncio.sleep(0.2))
+    except TimeoutError:
+        pass
+
+
+async def _stop(keeper: "asyncio.Task[None]") -> None:
+    """Ends the keeper. A checkpoint already on its way may land later: it finds that
+    the turn is no longer live, and misses."""
+    keeper.cancel()
+    await asyncio.wait([keeper])
+
+
+def _forget(run: Run) -> None:
+    if _running.get(run.turn.conversation_id) is run:
+        del _running[run.turn.conversation_id]
+
+
+def _finished(turn: Turn, draft: Draft) -> Finished:
+    finish = draft.finish
+    return Finished(
+        conversation_id=turn.conversation_id,
+        user_message_id=turn.user_message_id,
+        message_id=turn.message_id,
+        end_user=turn.end_user,
+        reason="tool-calls" if finish and finish.reason == "tool_calls" else "stop",
+        credits=replies.CREDITS if finish and finish.priced else 0,
+        citations=[replies.citation_json(c) for c in draft.citations],
+    )

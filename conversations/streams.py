@@ -1,0 +1,84 @@
+"""Encoders: events in, the bytes of one wire dialect out. Pure; no database, no clock."""
+
+from typing import Any
+
+import orjson
+
+from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
+
+DONE = b"data: [DONE]\n\n"
+
+
+def v2_frames(event: Event) -> bytes:
+    """API v2: bare `data:` lines, each one JSON object, closed by `[DONE]`."""
+    match event:
+        case Delta(text):
+            return _data({"type": "text-delta", "text": text})
+        case ToolCallAsked(call_id, name, arguments):
+            return _data(
+                {
+                    "type": "tool-call",
+                    "toolCallId": call_id,
+                    "toolName": name,
+                    "input": arguments,
+                }
+            )
+        case Finished():
+            return (
+                _data(
+                    {
+                        "type": "finish",
+                        "finishReason": event.reason,
+                        "metadata": v2_metadata(event),
+                    }
+                )
+                + DONE
+            )
+        case Failed(message):
+            return _data({"type": "error", "errorText": message}) + DONE
+
+
+def v2_metadata(event: Finished) -> dict[str, Any]:
+    return {
+        "userMessageId": event.user_message_id and f"msg_{event.user_message_id}",
+        "conversationId": str(event.conversation_id),
+        "userId": event.end_user,
+        "messageId": event.message_id and f"msg_{event.message_id}",
+        "usage": {"credits": event.credits},
+    }
+
+
+def v2_message(event: Finished, events: list[Event]) -> dict[str, Any]:
+    """The same reply in one piece, for `stream: false`."""
+    parts: list[dict[str, Any]] = []
+    if text := "".join(e.text for e in events if isinstance(e, Delta)):
+        parts.append({"type": "text", "text": text})
+    parts += [
+        {
+            "type": "tool-call",
+            "toolCallId": e.call_id,
+            "toolName": e.name,
+            "input": e.input,
+        }
+        for e in events
+        if isinstance(e, ToolCallAsked)
+    ]
+    metadata = v2_metadata(event)
+    return {
+        "id": metadata["messageId"],
+        "role": "assistant",
+        "parts": parts,
+        "metadata": {
+            "messageId": metadata["messageId"],
+            "userMessageId": metadata["userMessageId"],
+            "conversationId": metadata["conversationId"],
+            "userId": metadata["userId"],
+            "finishReason": event.reason,
+            "usage": metadata["usage"],
+            **({"citations": event.citations} if event.citations else {}),
+        },
+    }
+
+
+def _data(frame: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(frame) + b"\n\n"
