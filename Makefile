@@ -57,4 +57,4 @@ lock: ## write requirements*.lock anew from requirements*.txt (ARGS="--upgrade")
 clean: ## remove .venv and caches, never your data
 	rm -rf .venv .venv.lock .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	rm -rf .hypothesis staticfiles
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./data -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -119,7 +119,7 @@ def _install_with_uv(root: Path, lock: str, *, uv: str) -> bool:
     if not _python(root).exists():
         commands.insert(0, [*make, str(root / ".venv")])
     for command in commands:
-        if subprocess.run(command, cwd=root, env=environment).returncode:
+        if not _succeeds(command, root, environment):
             print("uv did not manage; trying pip instead.", file=sys.stderr)
             return False
     return True
@@ -131,7 +131,7 @@ def _install_with_pip(root: Path, lock: str) -> None:
             _get_ensurepip()
         _clear(root)
         make = [_base_python(), "-m", "venv", str(root / ".venv")]
-        if subprocess.run(make, cwd=root).returncode:
+        if not _succeeds(make, root, dict(os.environ)):
             raise CannotGoOn(
                 "Python could not make the folder .venv; its own words are above. "
                 "Mend that and run this again."
@@ -141,7 +141,7 @@ def _install_with_pip(root: Path, lock: str) -> None:
     install = [str(_python(root)), "-m", "pip", "install", "--quiet", "--no-input"]
     install += ["--require-hashes", "-r", lock]
     _say(INSTALLING)
-    if subprocess.run(install, cwd=root, env=environment).returncode:
+    if not _succeeds(install, root, environment):
         raise CannotGoOn(
             f"pip could not install what {lock} names; its own words are above. "
             "Bookbag needs a package index once, at set-up: check the network, or "
@@ -186,6 +186,9 @@ def _get_ensurepip() -> None:
 def _alone(root: Path) -> "Iterator[None]":
     """Two set-ups at once: the second waits, and finds the work done."""
     with (root / ".venv.lock").open("w") as file:
+        # The installer holds it too: should we be killed, nobody may begin before it
+        # has ended.
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -200,6 +203,12 @@ def _clear(root: Path) -> None:
     (root / ".venv").mkdir()
     # As long as this file is there, the folder counts as half made.
     _unfinished(root).touch()
+
+
+def _succeeds(command: "list[str]", root: Path, environment: "dict[str, str]") -> bool:
+    # What stays open is the lock: see _alone.
+    done = subprocess.run(command, cwd=root, env=environment, close_fds=False)
+    return done.returncode == 0
 
 
 def _runs(root: Path, code: str) -> bool:

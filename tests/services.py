@@ -174,9 +174,12 @@ def _reachable(
             **_as(account),
         )
     except (PermissionError, subprocess.CalledProcessError):
-        copy = folder / "pginstall"
-        shutil.copytree(binaries.parent, copy, symlinks=True)
-        return copy / "bin"
+        package = binaries.parent.parent
+        # Its libraries lie beside it, where a wheel for Linux puts them.
+        for original in (package, package.with_name(f"{package.name}.libs")):
+            if original.exists():
+                shutil.copytree(original, folder / original.name, symlinks=True)
+        return folder / binaries.relative_to(package.parent)
     return binaries
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -53,13 +54,17 @@ def test_ports_are_not_of_those_that_the_kernel_lends() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
-def test_servers_of_killed_tests_stop() -> None:
+def test_servers_of_killed_tests_stop(tmp_path: Path) -> None:
     code = (
         "import time; from tests import services\n"
         "with services.redis() as url: print(url, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tests:
+    # What nobody is left to remove goes where pytest will.
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment
+    ) as tests:
         assert tests.stdout is not None
         url = tests.stdout.readline().strip()
         os.kill(tests.pid, signal.SIGKILL)
