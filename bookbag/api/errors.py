@@ -78,7 +78,9 @@ class InvalidBody(ApiError):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         if message is None:
-            fields = "; ".join(f"{field}: {why}" for field, why in (details or {}).items())
+            fields = "; ".join(
+                f"{field}: {why}" for field, why in (details or {}).items()
+            )
             message = fields or "The request could not be understood."
         super().__init__(status, "VALIDATION_INVALID_BODY", message, details, headers)
 

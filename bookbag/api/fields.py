@@ -34,7 +34,8 @@ def is_user_id(text: str) -> bool:
 def is_blank(text: str) -> bool:
     """Nothing to see: white space, separators and characters of no width only."""
     return all(
-        character.isspace() or unicodedata.category(character)[0] == "Z"
+        character.isspace()
+        or unicodedata.category(character)[0] == "Z"
         # Format characters: zero width spaces, joiners, the byte order mark.
         or unicodedata.category(character) == "Cf"
         for character in text

@@ -1,7 +1,6 @@
 """Which media types go in and out."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import NotAcceptable
@@ -69,5 +68,3 @@ def _quality(parameters: Sequence[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-

@@ -81,7 +81,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
             message=f"The body is not UTF-8: see byte {error.start}."
         ) from None
     if text.startswith("\ufeff"):
-        raise InvalidBody(message="The body begins with a byte order mark; leave it out.")
+        raise InvalidBody(
+            message="The body begins with a byte order mark; leave it out."
+        )
     try:
         value = json.loads(
             text,

@@ -1,0 +1,165 @@
+"""The API reference: the OpenAPI document, and a page to browse it."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from bookbag.api.errors import CODES, OPT_IN_CODES
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.renderers import to_json
+from bookbag.api.views import PublicApiView
+from bookbag.middleware import content_security_policy
+
+
+class ErrorDetailSerializer(serializers.Serializer):
+    code = serializers.ChoiceField(
+        choices=[*CODES, *OPT_IN_CODES], help_text="Stable: programs may rely on it."
+    )
+    message = serializers.CharField(help_text="For people: what happened, what to do.")
+    details = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Where fields are to blame: which, and why.",
+    )
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Every error of the API."""
+
+    error = ErrorDetailSerializer()
+
+
+REASONS = {
+    400: "The request is not valid.",
+    401: "The API key is missing or opens nothing.",
+    403: "The API key may not do that.",
+    404: "There is no such thing here, or it is not yours.",
+    405: "This address does not know that method.",
+    406: "The Accept header refuses JSON.",
+    408: "The body took too long to arrive.",
+    409: "The conversation is still being answered.",
+    413: "The body is too large.",
+    415: "The body is not declared as JSON.",
+    429: "Too many requests; `Retry-After` says when to come back.",
+    500: "Something went wrong on our side.",
+    503: "Not available right now; `Retry-After` says when to come back.",
+}
+EVERYWHERE = (405, 406, 429, 500, 503)
+KEYED = (401, 403, 404)
+WITH_BODY = (400, 408, 413, 415)
+
+HEADERS = [
+    OpenApiParameter(
+        "x-request-id",
+        str,
+        OpenApiParameter.HEADER,
+        response=True,
+        description="Names this request in our logs.",
+    ),
+    OpenApiParameter(
+        "X-RateLimit-Limit",
+        int,
+        OpenApiParameter.HEADER,
+        response=True,
+        description="Requests in any window.",
+    ),
+    OpenApiParameter(
+        "X-RateLimit-Remaining",
+        int,
+        OpenApiParameter.HEADER,
+        response=True,
+        description="Requests left in the current window.",
+    ),
+    OpenApiParameter(
+        "X-RateLimit-Reset",
+        int,
+        OpenApiParameter.HEADER,
+        response=True,
+        description="Unix seconds: from then on the window is empty.",
+    ),
+    OpenApiParameter(
+        "Retry-After",
+        int,
+        OpenApiParameter.HEADER,
+        response=[429, 503],
+        description="Seconds to wait.",
+    ),
+]
+
+
+def documented(
+    summary: str,
+    *,
+    answers: Mapping[Any, Any],
+    request: Any = None,
+    errors: Iterable[int] = (),
+    description: str = "",
+    parameters: Iterable[Any] = (),
+    keyed: bool = True,
+    tags: Iterable[str] = (),
+    operation_id: str | None = None,
+) -> Callable[[Any], Any]:
+    """Writes a handler's every status, the envelope and headers into the document.
+
+    `answers` is what succeeds: a status, or a pair of status and media type, and a
+    serializer. Errors that every endpoint has need not be named.
+    """
+    statuses = {*EVERYWHERE, *errors}
+    statuses.update(KEYED if keyed else ())
+    statuses.update(WITH_BODY if request is not None else ())
+    responses: dict[Any, Any] = dict(answers)
+    for status in sorted(statuses):
+        responses[status] = OpenApiResponse(ErrorSerializer, REASONS[status])
+    return extend_schema(
+        summary=summary,
+        description=description or None,
+        request=request,
+        responses=responses,
+        parameters=[*parameters, *HEADERS],
+        tags=list(tags) or None,
+        operation_id=operation_id,
+        **({} if keyed else {"auth": []}),
+    )
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document; routes do not change while a process lives."""
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+@functools.cache
+def _document_as_json() -> bytes:
+    return to_json(document())
+
+
+class SchemaView(PublicApiView):
+    schema = None  # it does not describe itself
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        return HttpResponse(
+            _document_as_json(),
+            content_type="application/json",
+            headers={"Cache-Control": "no-cache"},
+        )
+
+
+class DocsView(PublicApiView):
+    """Swagger UI, from our own static files."""
+
+    schema = None
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        page: HttpRequest = request._request
+        response = render(page, "api/docs.html")
+        # API requests pass fewer middlewares than pages do.
+        response.headers["Content-Security-Policy"] = content_security_policy(page.path)
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
