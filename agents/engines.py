@@ -1,6 +1,7 @@
 """Which engine answers for a model's name."""
 
 import functools
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -8,7 +9,6 @@ from agents.engine.base import Engine, EngineError
 from agents.engine.embedded import EmbeddedEngine
 
 EMBEDDED = "embedded"
-MODELS = {EMBEDDED: "Built in: quotes the sources; no key, no network"}
 
 
 @functools.cache
@@ -16,8 +16,11 @@ def _embedded() -> Engine:
     return EmbeddedEngine(pace=settings.EMBEDDED_PACE)
 
 
+ENGINES: dict[str, Callable[[], Engine]] = {EMBEDDED: _embedded}
+
+
 def engine_for(model: str) -> Engine:
     """Raises EngineError for a model that this installation does not have."""
-    if model == EMBEDDED:
-        return _embedded()
-    raise EngineError("bad_request", f"There is no model called “{model}” here.")
+    if model not in ENGINES:
+        raise EngineError("bad_request", f"There is no model called “{model}” here.")
+    return ENGINES[model]()

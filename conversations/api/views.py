@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,7 +19,8 @@ from bookbag.api.fields import (
     StrictIntegerField,
     UserIdField,
 )
-from bookbag.api.views import AnyNegotiation, ApiView
+from bookbag.api.negotiation import AnyNegotiation
+from bookbag.api.views import ApiView, in_database_thread
 from conversations import runs
 from conversations.events import Delta, Event, Failed, Finished
 from conversations.models import Conversation
@@ -62,7 +62,7 @@ class ChatView(ApiView):
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
 
     async def post(self, request: Request, agent_id: str) -> Any:
-        agent, body = await sync_to_async(self._read)(request, agent_id)
+        agent, body = await in_database_thread(self._read, request, agent_id)
         try:
             run = await runs.begin(
                 agent,

@@ -33,9 +33,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
-    def handle(self, *, json: bool, **_: Any) -> None:
+    def handle(self, **options: Any) -> None:
         facts = seed()
-        self.stdout.write(_as_json(facts) if json else welcome(facts))
+        self.stdout.write(
+            json.dumps(facts, indent=2) if options["json"] else welcome(facts)
+        )
 
 
 def seed() -> dict[str, Any]:
@@ -179,6 +181,3 @@ def _fresh_key(workspace: Workspace, owner: User) -> str:
     )
     return secret
 
-
-def _as_json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, indent=2)

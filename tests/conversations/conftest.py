@@ -1,0 +1,129 @@
+"""A shop's agent on the real server, and a client that can read a stream."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from agents import engines
+from agents.models import Agent
+from apikeys.models import ApiKey
+from knowledge import indexing
+from knowledge.models import Source
+from tests.conftest import make_workspace
+from tests.engines import ScriptedEngine
+
+SHIPPING = """# Shipping
+
+We ship to the United States, Canada and the European Union.
+
+Delivery to Canada takes 5 to 9 business days. Delivery to Germany takes 7 to 12 days.
+
+Shipping to Canada costs $12. Shipping within the United States costs $6.
+"""
+
+
+@dataclass
+class Shop:
+    """An agent with knowledge, and the secret of a key for its workspace."""
+
+    agent: Agent
+    secret: str
+    key: ApiKey
+    client: httpx.Client
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.secret}"}
+
+    @property
+    def path(self) -> str:
+        return f"/api/v2/agents/{self.agent.pk}/chat"
+
+    def chat(self, message: str, **body: Any) -> httpx.Response:
+        return self.client.post(
+            self.path,
+            headers=self.headers,
+            json={"message": message, "stream": False, **body},
+        )
+
+    @contextmanager
+    def stream(self, message: str, **body: Any) -> Iterator["Stream"]:
+        with self.client.stream(
+            "POST", self.path, headers=self.headers, json={"message": message, **body}
+        ) as response:
+            yield Stream(response, response.iter_lines())
+
+
+@dataclass
+class Stream:
+    response: httpx.Response
+    lines: Iterator[str]
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
+
+    def next(self) -> dict[str, Any] | None:
+        """The next frame, or None at `[DONE]`."""
+        for line in self.lines:
+            self.raw.append(line)
+            if line == "data: [DONE]":
+                return None
+            if line:
+                self.frames.append(json.loads(line.removeprefix("data: ")))
+                return self.frames[-1]
+        raise AssertionError("The stream ended without [DONE].")
+
+    def rest(self) -> list[dict[str, Any]]:
+        while self.next() is not None:
+            pass
+        assert list(self.lines) in ([], [""]), "something came after [DONE]"
+        return self.frames
+
+    @property
+    def text(self) -> str:
+        return "".join(f["text"] for f in self.frames if f["type"] == "text-delta")
+
+
+def make_shop(client: httpx.Client, *, model: str = "embedded") -> Shop:
+    workspace = make_workspace("Shop")
+    agent = Agent.objects.create(
+        workspace=workspace,
+        name="Support",
+        model=model,
+        fallback_message="Ask our team, please.",
+    )
+    key, secret = ApiKey.objects.issue(workspace, label="Tests")
+    return Shop(agent, secret, key, client)
+
+
+@pytest.fixture
+def shop(http: httpx.Client) -> Shop:
+    shop = make_shop(http)
+    source = Source.objects.create(
+        workspace_id=shop.agent.workspace_id,
+        agent=shop.agent,
+        kind="text",
+        title="Shipping",
+        content=SHIPPING,
+    )
+    indexing.index_source(source.pk)
+    return shop
+
+
+ScriptedShop = Callable[..., tuple[Shop, ScriptedEngine]]
+
+
+@pytest.fixture
+def scripted(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> ScriptedShop:
+    """A shop whose agent's model follows a script."""
+
+    def make(words: list[str], **script: Any) -> tuple[Shop, ScriptedEngine]:
+        engine = ScriptedEngine(words, **script)
+        monkeypatch.setitem(engines.ENGINES, "scripted", lambda: engine)
+        return make_shop(http, model="scripted"), engine
+
+    return make

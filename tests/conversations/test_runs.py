@@ -1,0 +1,218 @@
+"""The life of a reply: what is kept when clients, engines and servers go away."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from agents.engine.base import EngineError
+from conversations import replies, runs
+from conversations.models import Conversation, Message
+from tests.conversations.conftest import ScriptedShop, Shop
+from usage.models import LedgerEntry
+
+WORDS = [f"word{n} " for n in range(20)]
+
+
+def only_reply(shop: Shop) -> Message:
+    return Message.objects.get(conversation__agent=shop.agent, role="assistant")
+
+
+def eventually(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.05)
+
+
+def test_a_client_that_leaves_changes_nothing(scripted: ScriptedShop) -> None:
+    shop, engine = scripted(WORDS, pause=0.05)
+    with shop.stream("Go on.") as stream:
+        stream.next()
+    eventually(lambda: only_reply(shop).status == "complete")
+    assert only_reply(shop).text == "".join(WORDS)
+    assert LedgerEntry.objects.filter(message_id=only_reply(shop).pk).count() == 1
+    assert (engine.started, engine.closed) == (1, 1)
+
+
+def test_the_users_message_is_there_before_the_first_byte(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted(WORDS, pause=0.05)
+    with shop.stream("Remember me.") as stream:
+        stream.next()
+        asked = Message.objects.get(conversation__agent=shop.agent, role="user")
+        assert asked.text == "Remember me."
+        assert only_reply(shop).status == "streaming"
+
+
+def test_the_reply_is_there_before_finish(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(WORDS)
+    with shop.stream("Go.") as stream:
+        while (frame := stream.next()) and frame["type"] != "finish":
+            pass
+        assert only_reply(shop).status == "complete"
+    assert only_reply(shop).journal == [len(word) for word in WORDS]
+
+
+def test_long_replies_are_checkpointed(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["x" * 100] * 60, pause=0.05)
+    with shop.stream("Go.") as stream:
+        eventually(lambda: len(only_reply(shop).text) >= 2048)
+        assert only_reply(shop).status == "streaming"
+        stream.rest()
+
+
+def test_a_model_that_fails_at_once_is_an_ordinary_error(
+    scripted: ScriptedShop,
+) -> None:
+    for stream in (True, False):
+        shop, _ = scripted([], error=EngineError("unavailable", "no model there"))
+        response = shop.chat("hi", stream=stream)
+        assert response.status_code == 500
+        assert response.json()["error"]["code"] == "INTERNAL_SERVER_ERROR"
+        assert "no model there" not in response.text
+        assert only_reply(shop).status == "failed"
+        asked = Message.objects.get(conversation__agent=shop.agent, role="user")
+        assert asked.text == "hi"
+        assert not LedgerEntry.objects.filter(message_id=only_reply(shop).pk).exists()
+
+
+def test_a_model_that_fails_midway_leaves_a_partial_reply(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted(["Some ", "words"], error=EngineError("timeout", "stalled"))
+    with shop.stream("Go.") as stream:
+        frames = stream.rest()
+    assert [frame["type"] for frame in frames] == ["text-delta", "text-delta", "error"]
+    assert only_reply(shop).status == "partial"
+    assert only_reply(shop).text == "Some words"
+    assert not LedgerEntry.objects.filter(message_id=only_reply(shop).pk).exists()
+
+
+def test_the_conversation_goes_on_after_a_failure(scripted: ScriptedShop) -> None:
+    shop, engine = scripted([], error=EngineError("unavailable", "away"))
+    shop.chat("hi")
+    engine.words, engine.error = ["hello"], None
+    conversation = Conversation.objects.get(agent=shop.agent)
+    assert shop.chat("again", conversationId=conversation.pk).status_code == 200
+
+
+def test_a_reply_has_a_deadline(scripted: ScriptedShop, settings: Any) -> None:
+    settings.REPLY_DEADLINE = 0.5
+    shop, engine = scripted(WORDS, pause=0.2)
+    with shop.stream("Go.") as stream:
+        frames = stream.rest()
+    assert frames[-1]["type"] == "error"
+    assert only_reply(shop).status == "partial"
+    assert engine.closed == 1
+
+
+def test_a_model_that_never_stops_is_stopped(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["x" * 10_000] * 20)
+    with shop.stream("Go.") as stream:
+        frames = stream.rest()
+    assert frames[-1]["type"] == "error"
+    assert len(only_reply(shop).text) <= runs.MAX_CHARACTERS
+
+
+def test_nul_never_reaches_the_database(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["a\0b", "\0"])
+    with shop.stream("Go.") as stream:
+        stream.rest()
+    assert stream.text == only_reply(shop).text == "ab"
+
+
+# --- Leases, fences, epochs -----------------------------------------------------------
+
+
+def begin(shop: Shop, **words: Any) -> replies.Turn:
+    return replies.begin(shop.agent, text="hi", lease_owner="a process", **words)
+
+
+def lose(turn: replies.Turn) -> None:
+    """As if the process had died half a minute ago."""
+    Message.objects.filter(pk=turn.message_id).update(
+        lease_expires_at=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def finished(text: str) -> replies.Draft:
+    return replies.Draft(
+        text=text,
+        journal=[len(text)],
+        finish=replies.base.Finish("stop", engine="e", model="m"),
+    )
+
+
+@pytest.mark.parametrize(("text", "ending"), [("", "failed"), ("so far", "partial")])
+def test_the_reaper_ends_what_nobody_makes(
+    scripted: ScriptedShop, text: str, ending: str
+) -> None:
+    shop, _ = scripted([])
+    turn = begin(shop)
+    replies.checkpoint(turn, replies.Draft(text=text))
+    runs.reap()
+    assert only_reply(shop).status == "streaming"  # its lease holds
+    lose(turn)
+    runs.reap()
+    assert only_reply(shop).status == ending
+    assert only_reply(shop).text == text
+
+
+def test_who_wakes_too_late_writes_nothing(scripted: ScriptedShop) -> None:
+    shop, _ = scripted([])
+    turn = begin(shop)
+    lose(turn)
+    runs.reap()
+    for write in (replies.checkpoint, replies.complete):
+        with pytest.raises(replies.Overtaken):
+            write(turn, finished("too late"))
+    replies.break_off(turn, finished("too late"), error="late")
+    assert only_reply(shop).status == "failed"
+    assert only_reply(shop).text == ""
+    assert not LedgerEntry.objects.filter(message_id=turn.message_id).exists()
+
+
+def test_nothing_is_kept_of_a_reply_begun_before_a_takeover(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted([])
+    turn = begin(shop)
+    Conversation.objects.filter(pk=turn.conversation_id).update(
+        status="escalated", epoch=1
+    )
+    with pytest.raises(replies.Overtaken):
+        replies.complete(turn, finished("bot talks over human"))
+    assert only_reply(shop).text == ""
+
+
+def test_a_new_turn_need_not_wait_for_the_reaper(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["ok"])
+    turn = begin(shop)
+    lose(turn)
+    answer = shop.chat("still there?", conversationId=turn.conversation_id)
+    assert answer.status_code == 200
+    assert Message.objects.get(pk=turn.message_id).status == "failed"
+
+
+def test_a_server_that_stops_says_so_on_the_row(
+    scripted: ScriptedShop, settings: Any
+) -> None:
+    shop, _ = scripted(["some ", "words ", "more"], pause=0.2)
+
+    async def stop_midway() -> runs.Run:
+        run = await runs.begin(shop.agent, text="hi")
+        async for _ in run.watch():
+            break
+        await runs.drain(seconds=0)
+        return run
+
+    run = asyncio.run(stop_midway())
+    assert run.ended
+    assert only_reply(shop).status == "partial"
+    assert only_reply(shop).text == "some "
