@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
         print(problem, file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
+        return 130
 
     sys.stderr.flush()
     for database, verdict in verdicts.items():
