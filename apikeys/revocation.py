@@ -16,10 +16,7 @@ INTERVAL = 2  # seconds; a stream must end within 5 s of the revocation
 
 
 class Revocations:
-    """One look at the database for all open streams of a process, while there are any.
-
-    Belongs to one event loop.
-    """
+    """One look at the database for all open streams of a process, while it has any."""
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self._interval = interval
@@ -31,14 +28,19 @@ class Revocations:
         """An event that is set once the key opens nothing any more."""
         event = asyncio.Event()
         self._watchers[key_id].add(event)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        self._keep_looking()
         try:
             yield event
         finally:
             self._watchers[key_id].discard(event)
             if not self._watchers[key_id]:
                 del self._watchers[key_id]
+
+    def _keep_looking(self) -> None:
+        task, loop = self._looking, asyncio.get_running_loop()
+        # A task of a loop that has ended is never done.
+        if task is None or task.done() or task.get_loop() is not loop:
+            self._looking = loop.create_task(self._look())
 
     async def _look(self) -> None:
         while self._watchers:
@@ -61,3 +63,6 @@ def _dead_among(key_ids: Iterable[int]) -> set[int]:
     return ids - set(
         ApiKey.objects.live().filter(pk__in=ids).values_list("pk", flat=True)
     )
+
+
+revocations = Revocations()

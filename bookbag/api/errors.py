@@ -67,22 +67,26 @@ class ApiError(drf.APIException):
 
 
 class InvalidBody(ApiError):
-    """`InvalidBody({"field": "why"})`, or a sentence where no field is to blame."""
+    """`InvalidBody({"field": "why"})`, or a sentence where no field is to blame.
+
+    A serializer's `errors` will do for the fields.
+    """
 
     def __init__(
         self,
-        details: Details | None = None,
+        details: Mapping[str, Any] | None = None,
         message: str | None = None,
         *,
         status: int = HTTPStatus.BAD_REQUEST,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        fields = dict(_flatten(details or {}))
+        whole = fields.pop("", None)  # what is wrong with all of them together
         if message is None:
-            fields = "; ".join(
-                f"{field}: {why}" for field, why in (details or {}).items()
-            )
-            message = fields or "The request could not be understood."
-        super().__init__(status, "VALIDATION_INVALID_BODY", message, details, headers)
+            reasons = [f"{field}: {why}" for field, why in fields.items()]
+            message = "; ".join([*reasons, *([whole] if whole else [])])
+        message = message or "The request could not be understood."
+        super().__init__(status, "VALIDATION_INVALID_BODY", message, fields, headers)
 
 
 class MessageNotAssistant(ApiError):
@@ -165,12 +169,11 @@ class RetryMessageNotFound(ApiError):
 
 
 class ConversationBusy(ApiError):
-    def __init__(self) -> None:
-        super().__init__(
-            409,
-            "CHAT_CONVERSATION_BUSY",
-            "The conversation is still being answered. Wait for that reply.",
-        )
+    def __init__(
+        self,
+        message: str = "The conversation is still being answered. Wait for that reply.",
+    ) -> None:
+        super().__init__(409, "CHAT_CONVERSATION_BUSY", message)
 
 
 class TooManyRequests(ApiError):
@@ -241,7 +244,8 @@ def as_api_error(problem: Exception) -> ApiError:
         case ApiError():
             return problem
         case drf.ValidationError():
-            return _invalid(problem.detail)
+            detail = problem.detail
+            return InvalidBody(detail if isinstance(detail, dict) else {"": detail})
         case drf.Throttled():
             return TooManyRequests(max(1, int(problem.wait or 1)))
         case drf.NotAuthenticated():
@@ -290,18 +294,12 @@ def exception_handler(problem: Exception, context: dict[str, Any]) -> Response:
     return Response(envelope(error), status=error.status_code, headers=error.headers)
 
 
-def _invalid(detail: Any) -> InvalidBody:
-    details = dict(_flatten(detail))
-    whole = details.pop("", None)
-    return InvalidBody(details, message=None if details else whole)
-
-
 def _flatten(detail: Any, path: str = "") -> list[tuple[str, str]]:
     """REST framework's nested errors as pairs of a dotted field and its reasons."""
     if isinstance(detail, Mapping):
         pairs = []
         for name, value in detail.items():
-            own = name == "non_field_errors"
+            own = name in ("", "non_field_errors")
             below = path if own else f"{path}.{name}".lstrip(".")
             pairs += _flatten(value, below)
         return pairs

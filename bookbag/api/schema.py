@@ -1,20 +1,14 @@
-"""The API reference: the OpenAPI document, and a page to browse it."""
+"""The OpenAPI document: what all endpoints have in common, and how one is described."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
 from bookbag.api.errors import CODES, OPT_IN_CODES
-from bookbag.api.parsers import ApiRequest
-from bookbag.api.renderers import to_json
-from bookbag.api.views import PublicApiView
-from bookbag.middleware import content_security_policy
 
 
 class ErrorDetailSerializer(serializers.Serializer):
@@ -93,6 +87,15 @@ HEADERS = [
 ]
 
 
+def path_parameter(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, str, OpenApiParameter.PATH, description=description, required=True
+    )
+
+
+AGENT_ID = path_parameter("agent_id", "The agent's id: the dashboard shows it.")
+
+
 def documented(
     summary: str,
     *,
@@ -132,34 +135,3 @@ def documented(
 def document() -> dict[str, Any]:
     """The OpenAPI document; routes do not change while a process lives."""
     return SchemaGenerator().get_schema(request=None, public=True)
-
-
-@functools.cache
-def _document_as_json() -> bytes:
-    return to_json(document())
-
-
-class SchemaView(PublicApiView):
-    schema = None  # it does not describe itself
-
-    def get(self, request: ApiRequest) -> HttpResponse:
-        return HttpResponse(
-            _document_as_json(),
-            content_type="application/json",
-            headers={"Cache-Control": "no-cache"},
-        )
-
-
-class DocsView(PublicApiView):
-    """Swagger UI, from our own static files."""
-
-    schema = None
-
-    def get(self, request: ApiRequest) -> HttpResponse:
-        page: HttpRequest = request._request
-        response = render(page, "api/docs.html")
-        # API requests pass fewer middlewares than pages do.
-        response.headers["Content-Security-Policy"] = content_security_policy(page.path)
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response

@@ -2,11 +2,10 @@
 
 from django.urls import path, re_path
 
-from bookbag.api.schema import DocsView, SchemaView
-from bookbag.api.views import HealthView, UnknownPathView
+from bookbag.api.docs import DocsView, SchemaView
+from bookbag.api.views import UnknownPathView
 
 urlpatterns = [
-    path("v2/health", HealthView.as_view(), name="health"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="api_docs"),
     # Not Django's own 404: unknown paths are limited and enveloped like known ones.

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,6 +25,7 @@ from bookbag.api.errors import (
 from bookbag.api.negotiation import JSONNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import to_json
+from bookbag.api.schema import documented
 
 # Seconds a request may spend with the database. A frozen server ignores its own
 # time-outs, so ours is kept here.
@@ -173,11 +175,22 @@ class PublicApiView(ApiView):
     authentication_classes: list[Any] = []  # noqa: RUF012
 
 
+class HealthDataSerializer(serializers.Serializer):
+    status = serializers.CharField()
+
+
+class HealthSerializer(serializers.Serializer):
+    status = serializers.CharField()
+    timestamp = serializers.IntegerField(help_text="Unix seconds.")
+    data = HealthDataSerializer()
+
+
 class HealthView(PublicApiView):
     """The process answers. It asks nobody else, so it can always be asked."""
 
     visits_database = False
 
+    @documented("Health", answers={200: HealthSerializer}, keyed=False)
     async def get(self, request: ApiRequest) -> Response:
         return Response(
             {"status": "ok", "timestamp": int(time.time()), "data": {"status": "ok"}}

@@ -1,0 +1,43 @@
+"""The API reference, for programs and for people."""
+
+import functools
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.renderers import to_json
+from bookbag.api.schema import document
+from bookbag.api.views import PublicApiView
+from bookbag.middleware import content_security_policy
+
+
+class SchemaView(PublicApiView):
+    schema = None  # it does not describe itself
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        return HttpResponse(
+            _document_as_json(),
+            content_type="application/json",
+            headers={"Cache-Control": "no-cache"},
+        )
+
+
+class DocsView(PublicApiView):
+    """Swagger UI, from our own static files."""
+
+    schema = None
+
+    def get(self, request: ApiRequest) -> HttpResponse:
+        page: HttpRequest = request._request
+        response = render(page, "api/docs.html")
+        # API requests pass fewer middlewares than pages do.
+        response.headers["Content-Security-Policy"] = content_security_policy(page.path)
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+@functools.cache
+def _document_as_json() -> bytes:
+    return to_json(document())
