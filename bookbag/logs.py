@@ -46,12 +46,16 @@ def configure_logging(style: str, *, level: str) -> None:
         _add_request_id,
         _mask_event,
     ]
+    # A plain traceback: the pretty ones print local variables, secrets among them.
+    console = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
     final: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if style == "json":
         final += [structlog.processors.format_exc_info, _mask_event]
         final += [structlog.processors.JSONRenderer(), _mask_line]
     else:
-        final += [structlog.dev.ConsoleRenderer(colors=False), _mask_line]
+        final += [console, _mask_line]
     logging.config.dictConfig(
         {
             "version": 1,

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from django.db import connections
+from django.test.utils import setup_databases, teardown_databases
 
 from agents.models import Agent
 from apikeys.models import ApiKey
@@ -82,6 +83,21 @@ def api_key(workspace: Workspace) -> tuple[ApiKey, str]:
 
 
 # --- Committed rows and the real server -----------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: Any,
+) -> Iterator[None]:
+    """A database for every session: pytest-django makes one only where it sees its own
+    fixtures asked for, and ours below are not among them."""
+    with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(databases, verbosity=0)
 
 
 @pytest.fixture
