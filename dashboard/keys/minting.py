@@ -1,0 +1,72 @@
+"""A key made, rotated or revoked by a person, and the trail of it: both or neither."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from agents.models import Agent
+from apikeys.models import Access, ApiKey, Environment
+from usage.models import AuditEvent
+from workspaces.models import User, Workspace
+
+
+def mint(
+    workspace: Workspace,
+    *,
+    by: User,
+    label: str,
+    agent: Agent | None = None,
+    environment: str = Environment.LIVE,
+    access: str = Access.FULL,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """The new key and its secret, which is nowhere else. Raises TooManyKeys."""
+    with transaction.atomic():
+        key, secret = ApiKey.objects.issue(
+            workspace,
+            label=label,
+            agent=agent,
+            environment=environment,
+            access=access,
+            expires_at=expires_at,
+            created_by=by,
+        )
+        _record("api_key.created", key, by=by)
+    return key, secret
+
+
+def revoke(key: ApiKey, *, by: User) -> None:
+    with transaction.atomic():
+        if key.revoked_at is None:
+            key.revoke()
+            _record("api_key.revoked", key, by=by)
+
+
+def rotate(key: ApiKey, *, grace: timedelta, by: User) -> tuple[ApiKey, str]:
+    """The new key and its secret; the old one dies after `grace`. TooManyKeys."""
+    with transaction.atomic():
+        fresh, secret = key.rotate(grace=grace, by=by)
+        _record("api_key.created", fresh, by=by, replaces=key.pk)
+        if grace:
+            _record("api_key.expiring", key, by=by, replaced_by=fresh.pk)
+        else:
+            revoke(key, by=by)
+    return fresh, secret
+
+
+def _record(action: str, key: ApiKey, *, by: User, **detail: object) -> None:
+    AuditEvent.objects.create(
+        workspace_id=key.workspace_id,
+        actor=by,
+        action=action,
+        target=f"api_key:{key.pk}",
+        detail={
+            "label": key.label,
+            "prefix": key.prefix,
+            "agent": key.agent_id,
+            "environment": key.environment,
+            "access": key.access,
+            "expires_at": key.expires_at and key.expires_at.isoformat(),
+            **detail,
+        },
+    )

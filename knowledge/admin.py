@@ -1,0 +1,145 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from bookbag.admin import ReadOnlyAdmin, TenantAdmin
+from knowledge import indexing
+from knowledge.models import Chunk, Document, Source
+
+EXCERPT = 20_000  # characters of a document shown; it may have two million
+
+
+class SourceForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
+        if agent and workspace and agent.workspace != workspace:
+            self.add_error("agent", "This agent is of another workspace.")
+        return cleaned
+
+
+@admin.register(Source)
+class SourceAdmin(TenantAdmin):
+    """Saved, it waits to be indexed; a worker comes for it within seconds."""
+
+    form = SourceForm
+    fields = (
+        "workspace",
+        "agent",
+        "kind",
+        "title",
+        "url",
+        "question",
+        "content",
+        "status",
+        "progress",
+        "error",
+        "content_version",
+        "indexed_version",
+        "indexed_at",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = (
+        "status",
+        "progress",
+        "error",
+        "content_version",
+        "indexed_version",
+        "indexed_at",
+        "created_at",
+        "updated_at",
+    )
+    autocomplete_fields = ("workspace", "agent")
+    list_display = ("title", "agent", "workspace", "kind", "status", "progress")
+    list_filter = ("status", "kind")
+    list_select_related = ("agent", "workspace")
+    search_fields = ("title", "=id", "agent__name", "workspace__name")
+    actions = ("index_again",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fixed = ["agent", "kind"] if obj else []
+        return [*fixed, *super().get_readonly_fields(request, obj)]
+
+    def save_model(
+        self, request: HttpRequest, obj: Source, form: forms.ModelForm, change: bool
+    ) -> None:
+        if not change:
+            obj.save()
+        elif form.changed_data:
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+            indexing.queue(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Source) -> None:
+        indexing.forget(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for source in queryset:
+            indexing.forget(source)
+
+    @admin.action(description="Index again", permissions=["change"])
+    def index_again(self, request: HttpRequest, queryset: Any) -> None:
+        for source in queryset:
+            indexing.queue(source)
+        self.message_user(request, f"Waiting to be indexed: {len(queryset)}.")
+
+
+@admin.register(Document)
+class DocumentAdmin(ReadOnlyAdmin):
+    fields = (
+        "workspace",
+        "source",
+        "version",
+        "title",
+        "url",
+        "question",
+        "excerpt",
+        "digest",
+        "created_at",
+        "superseded_at",
+    )
+    readonly_fields = ("excerpt",)
+    list_display = ("title", "version", "workspace", "created_at", "superseded_at")
+    list_select_related = ("workspace",)
+    search_fields = ("title", "=source__id", "workspace__name")
+
+    @admin.display(description="text")
+    def excerpt(self, document: Document) -> str:
+        left = len(document.text) - EXCERPT
+        more = f"\n… and {left} characters more" if left > 0 else ""
+        return document.text[:EXCERPT] + more
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        documents = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and match.url_name.endswith("_changelist")
+        return documents.defer("text") if is_list else documents
+
+
+@admin.register(Chunk)
+class ChunkAdmin(ReadOnlyAdmin):
+    fields = (
+        "workspace",
+        "agent",
+        "document",
+        "ordinal",
+        "start",
+        "end",
+        "heading",
+        "text",
+        "sentences",
+        "is_embedded",
+    )
+    readonly_fields = ("is_embedded",)
+    list_display = ("document", "ordinal", "heading", "agent", "workspace")
+    list_select_related = ("document", "agent", "workspace")
+    search_fields = ("heading", "document__title", "=document__id", "agent__name")
+
+    @admin.display(boolean=True, description="has vectors")
+    def is_embedded(self, chunk: Chunk) -> bool:
+        return chunk.vector is not None
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("sentence_vectors", "document__text")
