@@ -13,7 +13,9 @@ EMBEDDED = "embedded"
 
 @functools.cache
 def _embedded() -> Engine:
-    return EmbeddedEngine(pace=settings.EMBEDDED_PACE)
+    return EmbeddedEngine(
+        pace=settings.EMBEDDED_PACE, longest=settings.EMBEDDED_LONGEST
+    )
 
 
 ENGINES: dict[str, Callable[[], Engine]] = {EMBEDDED: _embedded}

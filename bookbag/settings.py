@@ -4,6 +4,7 @@
 """
 
 import secrets
+import warnings
 from pathlib import Path
 
 import environ
@@ -45,7 +46,6 @@ TRUSTED_PROXIES = env.list("BOOKBAG_TRUSTED_PROXIES", default=[])
 HTTPS = BASE_URL.startswith("https://")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_SSL_REDIRECT = False  # the proxy's work; see `manage.py check --deploy`
 SECURE_HSTS_SECONDS = env.int("BOOKBAG_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if HTTPS else []
@@ -168,9 +168,16 @@ CACHES = {
     if REDIS_URL
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-# django-ratelimit warns of both caches; it only guards public forms, where a
-# window counted for each process is enough.
-SILENCED_SYSTEM_CHECKS = ["django_ratelimit.E003", "django_ratelimit.W001"]
+SILENCED_SYSTEM_CHECKS = [
+    # django-ratelimit warns of both caches; it only guards public forms, where a
+    # window counted for each process is enough.
+    "django_ratelimit.E003",
+    "django_ratelimit.W001",
+    # An address is unique whatever its case: a constraint on Lower("email").
+    "auth.W004",
+    # The proxy that has the certificate sends people to https.
+    "security.W008",
+]
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 CELERY_TASK_ACKS_LATE = True
@@ -246,6 +253,7 @@ BUSY_WAIT = 10  # seconds a second turn waits for the first
 BOOKBAG_EMBEDDING = env.str("BOOKBAG_EMBEDDING", default="on")
 # Seconds between the words of the embedded engine, so that a person sees them come.
 EMBEDDED_PACE = env.float("BOOKBAG_EMBEDDED_PACE", default=0.012)
+EMBEDDED_LONGEST = env.float("BOOKBAG_EMBEDDED_LONGEST", default=0.6)  # a reply
 
 # --- Static files, language, time ---------------------------------------------
 
@@ -256,6 +264,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # makes the hashed and compressed copies, and then they are what is served.
 _collected = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not _collected
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

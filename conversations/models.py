@@ -178,7 +178,7 @@ class Message(TenantModel):
     )
     finished_at = models.DateTimeField(null=True, editable=False)
 
-    objects = MessageQuerySet.as_manager()
+    objects = MessageQuerySet.as_manager()  # type: ignore[misc]  # narrower, on purpose
 
     class Meta(TenantModel.Meta):
         constraints = [

@@ -6,7 +6,7 @@ reply alive while it is being made.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,6 +26,7 @@ from conversations.models import (
     Conversation,
     ConversationStatus,
     Message,
+    MessageQuerySet,
     MessageRole,
     ReplyStatus,
     ToolCall,
@@ -34,6 +35,11 @@ from conversations.models import (
 from knowledge import citations, search
 from usage.models import LedgerEntry
 
+ROLES: dict[str, base.Role] = {
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.SYSTEM: "system",
+}
 HISTORY = 20  # messages of the conversation that the engine is told
 TITLE_LENGTH = 80
 CREDITS = 1  # for a reply of the embedded engine
@@ -134,14 +140,14 @@ def begin(
         user_message_id=asked.pk,
         message_id=message_id,
         end_user=conversation.end_user,
-        api_key_id=api_key and api_key.pk,
+        api_key_id=api_key.pk if api_key else None,
         epoch=conversation.epoch,
         fence=0,
         history=[*history, base.Turn("user", text)],
     )
 
 
-async def answer(turn: Turn) -> AsyncIterator[base.Event]:
+async def answer(turn: Turn) -> AsyncGenerator[base.Event, None]:
     """The engine's events for this turn. Raises base.EngineError."""
     agent = turn.agent
     deadline = time.monotonic() + settings.REPLY_DEADLINE
@@ -184,9 +190,11 @@ def complete(turn: Turn, draft: Draft) -> Draft:
 
     Raises Overtaken where a person took over meanwhile: then nothing is kept.
     """
-    assert draft.finish is not None
+    finish = draft.finish
+    assert finish is not None
+    assert turn.message_id is not None
     draft = replace(draft, citations=citations.check(draft.citations))
-    credits = CREDITS if draft.finish.priced else 0
+    credits = CREDITS if finish.priced else 0
     now = timezone.now()
     with transaction.atomic():
         # The conversation's row is what a takeover locks: after this line either it
@@ -197,10 +205,10 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             text=draft.text,
             journal=draft.journal,
             citations=[citation_json(c) for c in draft.citations],
-            confidence=draft.finish.confidence or "",
-            engine=draft.finish.engine,
-            model=draft.finish.model,
-            finish_reason=draft.finish.reason,
+            confidence=finish.confidence or "",
+            engine=finish.engine,
+            model=finish.model,
+            finish_reason=finish.reason,
             credits=credits,
             finished_at=now,
             lease_expires_at=None,
@@ -213,8 +221,8 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             api_key_id=turn.api_key_id,
             conversation_id=turn.conversation_id,
             message_id=turn.message_id,
-            engine=draft.finish.engine,
-            model=draft.finish.model,
+            engine=finish.engine,
+            model=finish.model,
             credits=credits,
             input_tokens=draft.usage.input_tokens,
             output_tokens=draft.usage.output_tokens,
@@ -250,10 +258,10 @@ def citation_json(citation: base.Citation) -> dict[str, object]:
     }
 
 
-def _own(turn: Turn) -> models.QuerySet[Message]:
+def _own(turn: Turn) -> MessageQuerySet:
     """The reply's row, as long as it is this maker's to write."""
     return Message.objects.live().filter(
-        pk=turn.message_id, fence=turn.fence, conversation__epoch=turn.epoch
+        id=turn.message_id or 0, fence=turn.fence, conversation__epoch=turn.epoch
     )
 
 
@@ -285,16 +293,16 @@ def _locked_conversation(agent: Agent, conversation_id: int) -> Conversation:
 def _make_way(conversation: Conversation) -> None:
     """Ends a turn whose maker is gone, and calls that the client has given up on."""
     end_lost(conversation.messages.all())
-    if conversation.messages.live().exists():  # type: ignore[attr-defined]
+    if conversation.messages.live().exists():
         raise Busy
     ToolCall.objects.filter(
         conversation=conversation, status=ToolCallStatus.PENDING
     ).update(status=ToolCallStatus.ABANDONED)
 
 
-def end_lost(messages: models.QuerySet[Message]) -> int:
+def end_lost(messages: MessageQuerySet) -> int:
     """Ends, among these, the replies whose maker is gone; its later writes will miss."""
-    return messages.lost().update(  # type: ignore[attr-defined]
+    return messages.lost().update(
         status=models.Case(
             models.When(text="", then=models.Value(ReplyStatus.FAILED)),
             default=models.Value(ReplyStatus.PARTIAL),
@@ -308,12 +316,12 @@ def end_lost(messages: models.QuerySet[Message]) -> int:
 
 def _history(conversation: Conversation) -> list[base.Turn]:
     newest = (
-        conversation.messages.visible()  # type: ignore[attr-defined]
+        conversation.messages.visible()
         .exclude(text="")
         .order_by("-id")
         .values_list("role", "text")[:HISTORY]
     )
-    return [base.Turn(role, text) for role, text in reversed(newest)]
+    return [base.Turn(ROLES[role], text) for role, text in reversed(newest)]
 
 
 def _title(text: str) -> str:

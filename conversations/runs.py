@@ -22,6 +22,8 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from agents.engine import base
+from agents.models import Agent
+from apikeys.models import ApiKey
 from bookbag import threads
 from conversations import replies
 from conversations.events import (
@@ -32,13 +34,14 @@ from conversations.events import (
     Finished,
     ToolCallAsked,
 )
-from conversations.models import Message
+from conversations.models import Channel, Message
 from conversations.replies import Draft, Overtaken, Turn
 
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_CHARACTERS = 2048
+BREAK_OFF_SECONDS = 5  # to write down that a reply was broken off
 MAX_CHARACTERS = 65_536  # an engine that never stops is stopped here
 FAILURE = "The reply could not be completed. Please try again."
 
@@ -196,7 +199,15 @@ def start(turn: Turn) -> Run:
     return run
 
 
-async def begin(agent: "replies.Agent", **words: object) -> Run:
+async def begin(
+    agent: Agent,
+    *,
+    text: str,
+    conversation_id: int | None = None,
+    end_user: str | None = None,
+    api_key: ApiKey | None = None,
+    channel: str = Channel.API,
+) -> Run:
     """Begins a turn and starts its run. A second turn waits for the first to end.
 
     Raises Busy after `BUSY_WAIT` seconds, and NotFound as `replies.begin` does.
@@ -207,13 +218,17 @@ async def begin(agent: "replies.Agent", **words: object) -> Run:
             turn = await threads.run(
                 replies.begin,
                 agent,
+                text=text,
                 lease_owner=OWNER,
-                **words,  # type: ignore[arg-type]
+                conversation_id=conversation_id,
+                end_user=end_user,
+                api_key=api_key,
+                channel=channel,
             )
         except replies.Busy:
             if time.monotonic() >= waited_until:
                 raise
-            await _until_free(words.get("conversation_id"))
+            await _until_free(conversation_id)
         else:
             return start(turn)
 
@@ -233,15 +248,15 @@ async def drain(*, seconds: float) -> None:
     for task in late:
         task.cancel()
     if late:
-        await asyncio.wait(late, timeout=seconds)
+        await asyncio.wait(late, timeout=BREAK_OFF_SECONDS)
 
 
 _tasks: "set[asyncio.Task[None]]" = set()  # the loop itself keeps only weak references
 
 
-async def _until_free(conversation_id: object) -> None:
+async def _until_free(conversation_id: int | None) -> None:
     """Waits for this conversation's turn if it is ours, else a moment."""
-    run = _running.get(conversation_id)  # type: ignore[call-overload]
+    run = _running.get(conversation_id) if conversation_id else None
     try:
         async with asyncio.timeout(0.2):
             await (run.wait() if run else asyncio.sleep(0.2))

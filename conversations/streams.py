@@ -80,5 +80,16 @@ def v2_message(event: Finished, events: list[Event]) -> dict[str, Any]:
     }
 
 
+# JSON may hold these as they are, but many a client's "read a line" ends lines there.
+_LINE_ENDS = {
+    "\u0085".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+
 def _data(frame: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(frame) + b"\n\n"
+    payload = orjson.dumps(frame)
+    for character, escaped in _LINE_ENDS.items():
+        payload = payload.replace(character, escaped)
+    return b"data: " + payload + b"\n\n"

@@ -1,7 +1,7 @@
 """An engine that does what a test says: the model at the other end of the wire."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from agents.engine import base
 
@@ -26,7 +26,7 @@ class ScriptedEngine:
         self.error = error
         self.started = self.closed = 0
 
-    async def stream(self, request: base.Request) -> AsyncIterator[base.Event]:
+    async def stream(self, request: base.Request) -> AsyncGenerator[base.Event, None]:
         self.started += 1
         try:
             for word in self.words:

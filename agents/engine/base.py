@@ -5,7 +5,7 @@ stands outside, so every engine answers from the same passages and its citations
 can be checked against them.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -167,7 +167,7 @@ class EngineError(Exception):
 class Engine(Protocol):
     name: str
 
-    def stream(self, request: Request) -> AsyncIterator[Event]:
+    def stream(self, request: Request) -> AsyncGenerator[Event, None]:
         """Events in order; exactly one `Finish`, last, unless EngineError is raised.
         Closing the iterator releases whatever the engine holds."""
         ...

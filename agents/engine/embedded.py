@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from agents.engine import smalltalk
@@ -60,17 +60,19 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, pace: float = 0.012) -> None:
+    def __init__(self, pace: float = 0.012, longest: float = LONGEST_SHOW) -> None:
         """`pace` is the pause between two words, in seconds, so that people see them
-        come; a long reply comes faster, so that nobody waits for the show."""
+        come; a long reply comes faster, so that nobody waits for the show longer than
+        `longest`."""
         self.pace = pace
+        self.longest = longest
 
-    async def stream(self, request: Request) -> AsyncIterator[Event]:
+    async def stream(self, request: Request) -> AsyncGenerator[Event, None]:
         if time.monotonic() > request.deadline:
             raise EngineError("timeout", "The reply took too long to begin.")
         reply = compose(request)
         room = request.max_output_tokens * CHARACTERS_A_TOKEN
-        pause = min(self.pace, LONGEST_SHOW / max(1, len(_WORD.findall(reply.text))))
+        pause = min(self.pace, self.longest / max(1, len(_WORD.findall(reply.text))))
         said = ""
         for part in reply.parts:
             for word in _WORD.findall(part.text):

@@ -8,8 +8,8 @@ from conversations.api import views
 
 
 class ChatView(views.ChatView):
-    encode = streams.v2_frames
-    compose = streams.v2_message
+    encode = staticmethod(streams.v2_frames)
+    compose = staticmethod(streams.v2_message)
 
 
 urlpatterns = [

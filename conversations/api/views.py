@@ -60,7 +60,8 @@ class ChatView(ApiView):
     """A message in, a reply out: streamed, or in one piece."""
 
     content_negotiation_class = AnyNegotiation
-    encode: Callable[[Event], bytes]  # one event in this version's dialect
+    # One event, and a whole reply, in a version's dialect.
+    encode: Callable[[Event], bytes]
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
 
     async def post(self, request: Request, agent_id: str) -> Any:
@@ -107,7 +108,7 @@ class ChatView(ApiView):
         end = await run.wait()
         if isinstance(end, Failed):
             raise Internal(end.message)
-        return Response({"data": type(self).compose(end, run.events)})
+        return Response({"data": self.compose(end, run.events)})
 
     async def _stream(self, run: Run, *, key_id: int) -> StreamingHttpResponse:
         # Until something has happened there may still be an ordinary error to answer.
@@ -127,7 +128,7 @@ class ChatView(ApiView):
         return response
 
     async def _frames(self, run: Run, key_id: int) -> AsyncIterator[bytes]:
-        encode = type(self).encode
+        encode = self.encode
         async with revocations.watch(key_id) as revoked:
             silent = 0.0
             async for event in run.watch(quiet=GLANCE):

@@ -85,7 +85,7 @@ def test_frames_arrive_while_the_reply_is_being_made(scripted: ScriptedShop) -> 
 
 
 def test_text_cannot_forge_a_frame(scripted: ScriptedShop) -> None:
-    evil = 'x\n\ndata: [DONE]\n\n\u2028{"type":"finish"}'
+    evil = 'x\n\ndata: [DONE]\n\n\u2028\u2029\x85\x0b\x0c\x1c{"type":"finish"}'
     shop, _ = scripted([evil])
     with shop.stream("Go.") as stream:
         frames = stream.rest()
@@ -233,7 +233,6 @@ def test_a_turn_that_waits_too_long_is_told_so(
         ({"message": "hi", "conversationId": "١٢"}, "conversationId"),
         ({"message": "hi", "conversationId": 0}, "conversationId"),
         ({"message": "hi", "conversationId": -1}, "conversationId"),
-        ({"message": "hi", "conversationId": 2**63}, "conversationId"),
         ({"message": "hi", "conversationId": [1]}, "conversationId"),
     ],
 )
@@ -244,6 +243,18 @@ def test_a_bad_body_names_the_field(shop: Shop, body: dict, field: str) -> None:
     assert error["code"] == "VALIDATION_INVALID_BODY"
     assert set(error["details"]) == {field}
     assert not Conversation.objects.filter(agent=shop.agent).exists()
+
+
+def test_a_number_that_no_database_holds_is_a_bad_body(shop: Shop) -> None:
+    for number in (2**63, 2**70, int("9" * 4000)):
+        body = '{"message": "hi", "conversationId": %d}' % number
+        response = shop.client.post(
+            shop.path,
+            headers=shop.headers | {"Content-Type": "application/json"},
+            content=body,
+        )
+        assert response.status_code == 400
+        assert response.json()["error"]["code"] == "VALIDATION_INVALID_BODY"
 
 
 def test_the_longest_message_is_taken(scripted: ScriptedShop) -> None:

@@ -134,16 +134,14 @@ def _agent(workspace: Workspace, plan: northwind.DemoAgent) -> None:
             "fallback_message": plan.fallback_message,
         },
     )
-    if not agent.sources.exists():  # type: ignore[attr-defined]
+    if not agent.sources.exists():
         for title, text in northwind.texts(plan.folder).items():
             _source(agent, SourceKind.TEXT, title=title, content=text)
         for question, reply in plan.answers.items():
             _source(
                 agent, SourceKind.QA, title=question, question=question, content=reply
             )
-    for source_id in agent.sources.exclude(  # type: ignore[attr-defined]
-        status="ready"
-    ).values_list("pk", flat=True):
+    for source_id in agent.sources.exclude(status="ready").values_list("pk", flat=True):
         indexing.index_source(source_id)
     if not Conversation.objects.filter(agent=agent).exists():
         agent.refresh_from_db()  # indexing has moved its version on
@@ -180,4 +178,3 @@ def _fresh_key(workspace: Workspace, owner: User) -> str:
         workspace, label=KEY_LABEL, environment=Environment.TEST, created_by=owner
     )
     return secret
-

@@ -13,6 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from bookbag import threads
+from bookbag.demo import northwind
 from bookbag.management.commands import seed_demo
 from workspaces.models import Workspace
 
@@ -76,7 +77,7 @@ class Command(BaseCommand):
                 workers=workers,
                 loop="uvloop" if sys.platform != "win32" else "asyncio",
                 http="httptools",
-                ws="websockets",
+                ws="websockets-sansio",
                 lifespan="on",
                 access_log=False,
                 log_config=None,
@@ -113,4 +114,4 @@ def _check_migrations() -> None:
 
 
 def _has_demo() -> bool:
-    return Workspace.objects.filter(name=seed_demo.northwind.WORKSPACE).exists()
+    return Workspace.objects.filter(name=northwind.WORKSPACE).exists()
