@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.debug import sensitive_variables
 
-from apikeys.models import ApiKey
+from apikeys.models import MAX_KEYS, ApiKey
 from bookbag.admin import TenantAdmin
 from dashboard.keys import minting
 
@@ -28,6 +28,8 @@ class KeyForm(forms.ModelForm):
         agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
         if agent and workspace and agent.workspace != workspace:
             self.add_error("agent", "This agent is of another workspace.")
+        if workspace and self.instance.pk is None and _is_full(workspace):
+            self.add_error("workspace", f"It has {MAX_KEYS} keys. Revoke one first.")
         return cleaned
 
 
@@ -124,3 +126,7 @@ class ApiKeyAdmin(TenantAdmin):
     def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
         """A key is revoked, and stays to be seen."""
         return False
+
+
+def _is_full(workspace: models.Model) -> bool:
+    return ApiKey.objects.for_workspace(workspace).live().count() >= MAX_KEYS

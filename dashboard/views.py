@@ -61,11 +61,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403.html", {"exception": message}, status=403)
 
 
-def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """For handler429, which allauth asks for when somebody guesses passwords."""
-    return render(request, "429.html", status=429)
-
-
 def _progress(request: WorkspaceRequest) -> dict[str, object]:
     found = checklist(request.workspace)
     return {

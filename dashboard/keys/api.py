@@ -1,8 +1,8 @@
 """The keys page for a program that has a session: `Accept: application/json`.
 
 Errors look as they do in `/api/v2`: `{"error": {"code", "message", "details"?}}` with
-401 `AUTH_SIGN_IN_REQUIRED`, 403 `AUTH_INSUFFICIENT_PERMISSIONS` (also for a missing CSRF
-token), 404 `RESOURCE_NOT_FOUND`, 409 `API_KEYS_TOO_MANY`, and `VALIDATION_INVALID_BODY`
+401 `AUTH_SIGN_IN_REQUIRED`, 403 `AUTH_INSUFFICIENT_PERMISSIONS` (a missing CSRF token
+too), 404 `RESOURCE_NOT_FOUND`, 409 `API_KEYS_TOO_MANY`, and `VALIDATION_INVALID_BODY`
 for the rest.
 """
 
