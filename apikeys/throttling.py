@@ -38,7 +38,7 @@ class KeyThrottle(BaseThrottle):
         self.decision = counter.hit(
             bucket, limit=limit, window=settings.RATE_LIMIT_WINDOW
         )
-        request._request.rate_limit = self.decision  # type: ignore[attr-defined]
+        request._request.rate_limit = self.decision
         return self.decision.allowed
 
     def wait(self) -> float:

@@ -227,6 +227,7 @@ class _Exchange:
         self._complete = False  # the body, to its end or to where we refused it
         self._deadline: float | None = None
         self._answering = asyncio.Event()
+        self._drained = asyncio.Event()  # nothing of a refused body is still to come
 
     async def receive(self) -> Message:
         if self._complete:
@@ -278,24 +279,26 @@ class _Exchange:
 
     async def _listen(self) -> Message:
         """Until the client leaves. What it still sends of a refused body is dropped."""
-        if "bookbag.body_problem" in self.scope:
+        refused = "bookbag.body_problem" in self.scope
+        if refused:
             await self._answering.wait()
         while True:
             message = await self._receive()
-            if message["type"] != "http.request":
-                return message
-            if "bookbag.body_problem" not in self.scope:
+            if not message.get("more_body"):
+                self._drained.set()
+            if not refused or message["type"] != "http.request":
                 return message
 
     async def _linger(self) -> None:
         # Hanging up on a client that is still sending resets the connection, and our
         # answer may be lost with it.
-        self._answering.set()
-        try:
-            async with asyncio.timeout(LINGER):
-                await self._listen()
-        except TimeoutError:
-            pass
+        ends = [
+            asyncio.ensure_future(self._listen()),
+            asyncio.ensure_future(self._drained.wait()),
+        ]
+        await asyncio.wait(ends, timeout=LINGER, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
     async def _send_in_time(self, message: Message) -> None:
         try:

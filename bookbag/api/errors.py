@@ -213,12 +213,14 @@ def envelope(error: ApiError) -> dict[str, Any]:
 
 def error_response(error: ApiError) -> HttpResponse:
     """The envelope as an answer, for where no view is at work."""
-    return HttpResponse(
+    response = HttpResponse(
         orjson.dumps(envelope(error)),
         status=error.status_code,
         content_type="application/json",
         headers=error.headers,
     )
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 def of_status(status: int) -> ApiError:

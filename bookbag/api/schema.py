@@ -127,7 +127,7 @@ def documented(
         parameters=[*parameters, *HEADERS],
         tags=list(tags) or None,
         operation_id=operation_id,
-        **({} if keyed else {"auth": []}),
+        auth=None if keyed else [],
     )
 
 

@@ -50,7 +50,7 @@ class ApiView(APIView):
     visits_database = True
     format_kwarg = None  # `?format=` means nothing here
 
-    async def dispatch(  # type: ignore[override]
+    async def dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
@@ -146,6 +146,8 @@ class ApiView(APIView):
                 content_type=answer.content_type or "application/json",
                 headers=_own_headers(answer),
             )
+        if isinstance(answer, HttpResponse):
+            answer.headers.setdefault("Content-Length", str(len(answer.content)))
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 

@@ -10,7 +10,7 @@ from apikeys.models import Access, ApiKey, Environment, TooManyKeys
 from workspaces.models import Workspace
 
 # The model is above this room; the key's own column knows it.
-AGENTS = ApiKey._meta.get_field("agent").related_model
+AGENTS: Any = ApiKey._meta.get_field("agent").related_model
 
 
 class Command(BaseCommand):
