@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 
 from bookbag.admin import ReadOnlyAdmin, TenantAdmin
@@ -53,6 +54,9 @@ class SourceAdmin(TenantAdmin):
         "updated_at",
     )
     autocomplete_fields = ("workspace", "agent")
+    formfield_overrides = {  # noqa: RUF012
+        models.URLField: {"assume_scheme": "https"}
+    }
     list_display = ("title", "agent", "workspace", "kind", "status", "progress")
     list_filter = ("status", "kind")
     list_select_related = ("agent", "workspace")
