@@ -34,7 +34,6 @@ class DocsView(PublicApiView):
         # API requests pass fewer middlewares than pages do.
         response.headers["Content-Security-Policy"] = content_security_policy(page.path)
         response.headers["X-Frame-Options"] = "DENY"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 

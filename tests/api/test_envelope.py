@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from rest_framework.exceptions import ValidationError
 
 from agents.models import Agent
+from bookbag.api.errors import InvalidBody, as_api_error
 from tests.api.conftest import error
 from tests.api.site import SlowView
 
@@ -27,6 +29,8 @@ def test_it_works(api: Client, agent: Agent) -> None:
     assert response.json() == {"data": {"agent": "Support"}}
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Length"] == str(len(response.content))
     check_headers(response)
 
 
@@ -159,3 +163,21 @@ def test_what_fails_counts_too(client: Client, path: str) -> None:
         for _ in range(3)
     ]
     assert left == [99, 98, 97]
+
+
+def test_details_name_fields_however_deep() -> None:
+    problem = ValidationError(
+        {
+            "stream": ["Must be true or false."],
+            "users": [{}, {"email": ["Too long.", "Not an address."]}],
+            "non_field_errors": ["Too much."],
+        }
+    )
+    error = as_api_error(problem)
+    assert error.status_code == 400
+    assert error.details == {
+        "stream": "Must be true or false.",
+        "users.1.email": "Too long. Not an address.",
+    }
+    assert error.message.endswith("; Too much.")
+    assert InvalidBody(problem.detail).details == error.details
