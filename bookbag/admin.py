@@ -14,6 +14,8 @@ MOST = 10_000  # rows a list counts and pages through; beyond that, search
 class CappedPaginator(Paginator):
     """Counts no further than a person would page: COUNT(*) reads the whole table."""
 
+    object_list: models.QuerySet
+
     @cached_property
     def count(self) -> int:
         return self.object_list.order_by()[:MOST].count()

@@ -118,7 +118,7 @@ class DocumentAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         documents = super().get_queryset(request)
         match = request.resolver_match
-        is_list = match is not None and match.url_name.endswith("_changelist")
+        is_list = match is not None and str(match.url_name).endswith("_changelist")
         return documents.defer("text") if is_list else documents
 
 

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
 
@@ -51,7 +52,9 @@ def json_errors(view: View) -> View:
     @functools.wraps(view)
     def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not wants_json(request):
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            patch_vary_headers(response, ["Accept"])
+            return response
         try:
             if not request.user.is_authenticated:
                 raise ApiError(401, "AUTH_SIGN_IN_REQUIRED", "Sign in first.")
@@ -95,6 +98,7 @@ def list_keys(keys: Iterable[ApiKey]) -> HttpResponse:
     return JsonResponse({"data": [_represent(key) for key in keys]})
 
 
+@sensitive_variables("secret")
 def create_key(request: WorkspaceRequest) -> HttpResponse:
     """`{label, agentId?, access?, environment?, expiresAt?}`; the secret, this once."""
     if request.content_type != "application/json":

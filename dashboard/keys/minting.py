@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
 
 from agents.models import Agent
 from apikeys.models import Access, ApiKey, Environment
@@ -10,6 +11,7 @@ from usage.models import AuditEvent
 from workspaces.models import User, Workspace
 
 
+@sensitive_variables("secret")
 def mint(
     workspace: Workspace,
     *,
@@ -42,6 +44,7 @@ def revoke(key: ApiKey, *, by: User) -> None:
             _record("api_key.revoked", key, by=by)
 
 
+@sensitive_variables("secret")
 def rotate(key: ApiKey, *, grace: timedelta, by: User) -> tuple[ApiKey, str]:
     """The new key and its secret; the old one dies after `grace`. TooManyKeys."""
     with transaction.atomic():

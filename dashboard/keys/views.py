@@ -67,6 +67,7 @@ def revoke_key(request: WorkspaceRequest, key_id: int) -> HttpResponse:
 
 @member_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
+@sensitive_variables("secret")
 def rotate_key(request: WorkspaceRequest, key_id: int) -> HttpResponse:
     old = _key(request, key_id)
     if not old.is_live:
@@ -86,6 +87,7 @@ def rotate_key(request: WorkspaceRequest, key_id: int) -> HttpResponse:
     return _show_once(request, new, secret)
 
 
+@sensitive_variables("secret")
 def _create(request: WorkspaceRequest) -> HttpResponse:
     form = KeyForm(request.POST, workspace=request.workspace)
     if form.is_valid():

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from agents.models import Agent
 from apikeys.models import ApiKey
+from bookbag.admin import CappedPaginator
 from knowledge.models import Source
 from tests.conftest import make_user
 from tests.test_database_rules import one_of_each
@@ -147,6 +148,17 @@ def test_no_list_loads_a_table_for_a_choice(
             field = model._meta.get_field(entry)
             assert not field.is_relation, (model, entry)
         assert options.show_full_result_count is False, model
+
+
+def test_a_long_list_is_not_counted_to_its_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookbag.admin.MOST", 3)
+    for number in range(5):
+        Agent.objects.create(workspace=workspace, name=str(number))
+    agents = Agent.objects.for_workspace(workspace)
+    assert CappedPaginator(agents, per_page=2).num_pages == 2
+    assert CappedPaginator(agents[:1], per_page=2).count == 1
 
 
 def test_staff_only(owner: User) -> None:

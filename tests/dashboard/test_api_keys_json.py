@@ -194,3 +194,8 @@ def test_without_a_csrf_token_it_is_403(admin: User) -> None:
     assert create(browser, {"label": "CI"}).status_code == 403
     assert browser.delete("/apikeys/1", headers=JSON).status_code == 403
     assert not ApiKey.objects.exists()
+
+
+def test_a_page_and_its_json_are_not_taken_for_each_other(browser: Client) -> None:
+    for headers in ({}, JSON):
+        assert "Accept" in browser.get("/apikeys", headers=headers)["Vary"]
