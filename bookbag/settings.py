@@ -3,6 +3,7 @@
 `docs/configuration.md` lists the variables for people who operate Bookbag.
 """
 
+import os
 import secrets
 import warnings
 from pathlib import Path
@@ -12,6 +13,14 @@ import environ
 from bookbag.logs import configure_logging
 
 env = environ.Env()
+
+# --- Threads of native libraries ------------------------------------------------
+
+# Each would start one for every core, or four, beside the few that bookbag.threads
+# allows; one thread is as fast for what we ask of them. Read when they are loaded.
+for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "UV_THREADPOOL_SIZE"):
+    os.environ.setdefault(_library, "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # --- Where things are -------------------------------------------------------
 

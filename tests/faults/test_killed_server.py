@@ -1,0 +1,122 @@
+"""`kill -9`, at a bad moment. What was acknowledged is there afterwards."""
+
+import httpx
+
+from tests.faults.conftest import Install, Installation, eventually, kill
+
+SLOWLY = {"BOOKBAG_EMBEDDED_PACE": "0.5", "BOOKBAG_EMBEDDED_LONGEST": "60"}
+
+
+def chat(installation: Installation, demo: dict, **body: object) -> httpx.Response:
+    return httpx.post(
+        f"{installation.url}/api/v2/agents/{demo['agent_id']}/chat",
+        headers={"Authorization": f"Bearer {demo['api_key']}"},
+        json={"message": "Do you ship to Canada?", "stream": False, **body},
+        timeout=90,
+    )
+
+
+def test_a_reply_cut_off_by_a_crash(install: Install) -> None:
+    shop = install()
+    demo = shop.seed()
+    shop.environment |= SLOWLY
+    server = shop.serve()
+    received = ""
+    with httpx.stream(
+        "POST",
+        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
+        headers={"Authorization": f"Bearer {demo['api_key']}"},
+        json={"message": "Do you ship to Canada, please?"},
+        timeout=30,
+    ) as response:
+        conversation = int(response.headers["x-conversation-id"])
+        for line in response.iter_lines():
+            received += line
+            if received.count("text-delta") == 5:
+                break
+        kill(server)
+    assert "[DONE]" not in received
+
+    messages = f"FROM conversations_message WHERE conversation_id = {conversation}"
+    assert shop.rows(f"SELECT text {messages} AND role = 'user'") == [
+        ("Do you ship to Canada, please?",)
+    ]
+    shop.serve()
+    ended = f"SELECT status {messages} AND role = 'assistant' ORDER BY id"
+    eventually(
+        lambda: shop.rows(ended)[0][0] in ("partial", "failed"),
+        seconds=60,
+    )
+    again = chat(shop, demo, conversationId=conversation, message="hello")
+    assert again.status_code == 200
+    assert shop.rows(ended)[1] == ("complete",)
+
+
+def test_a_second_message_need_not_wait_for_the_reaper(install: Install) -> None:
+    """It may be told to come back, but is never lost and never interleaves."""
+    shop = install()
+    demo = shop.seed()
+    shop.environment |= SLOWLY
+    server = shop.serve()
+    with httpx.stream(
+        "POST",
+        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
+        headers={"Authorization": f"Bearer {demo['api_key']}"},
+        json={"message": "Do you ship to Canada?"},
+        timeout=30,
+    ) as response:
+        conversation = int(response.headers["x-conversation-id"])
+        next(response.iter_lines())
+        kill(server)
+    shop.serve()
+    statuses = []
+    for _ in range(6):  # each waits ten seconds at most
+        answer = chat(shop, demo, conversationId=conversation, message="hello")
+        statuses.append(answer.status_code)
+        if answer.status_code == 200:
+            break
+    assert statuses[-1] == 200
+    assert set(statuses[:-1]) <= {409}
+
+
+def test_a_source_whose_indexer_died_is_picked_up(install: Install) -> None:
+    shop = install()
+    demo = shop.seed()
+    server = shop.serve()
+    shop.python(
+        "from knowledge.models import Source; from agents.models import Agent;"
+        f" agent = Agent.objects.get(pk={demo['agent_id']});"
+        " text = ''.join(f'Item {n} costs {n} dollars. ' for n in range(40_000));"
+        " Source.objects.create(workspace_id=agent.workspace_id, agent=agent,"
+        " kind='text', title='Big', content=text)"
+    )
+    status = "SELECT status FROM knowledge_source WHERE title = 'Big'"
+    eventually(lambda: shop.rows(status) == [("indexing",)])
+    kill(server)
+    # Edited while nobody works on it, to less than would take minutes.
+    shop.python(
+        "from knowledge.models import Source;"
+        " Source.objects.filter(title='Big').update(content='It costs $5.',"
+        " content_version=2)"
+    )
+    shop.serve()
+    eventually(lambda: shop.rows(status) == [("ready",)], seconds=90)
+
+
+def test_ctrl_c_ends_all_of_it(install: Install) -> None:
+    shop = install()
+    shop.seed()
+    server = shop.serve()
+    server.send_signal(2)
+    assert server.wait(timeout=30) == 0
+    assert "Traceback" not in shop.log.read_text()
+
+
+def test_a_taken_port_is_a_sentence(install: Install) -> None:
+    shop = install()
+    shop.serve()
+    second = shop.start("manage.py", "serve")
+    assert second.wait(timeout=60) == 1
+    log = shop.log.read_text()
+    assert f"Port {shop.port}" in log
+    assert "Traceback" not in log
