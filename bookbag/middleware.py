@@ -90,8 +90,6 @@ POLICY = {
 EXCEPTIONS: dict[str, dict[str, str]] = {
     # A list of admin's hides its checkboxes with a <style> in the page.
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
-    # Swagger UI draws its icons and models with style attributes.
-    "/api/docs/": {"style-src": "'self' 'unsafe-inline'"},
 }
 
 
