@@ -28,6 +28,7 @@ SECTIONS: list[tuple[str, list[Page]]] = [
             )
         ],
     ),
+    ("Help", [Page("API reference", "book-open", "api_docs")]),
 ]
 
 

@@ -158,7 +158,7 @@ def test_a_long_list_is_not_counted_to_its_end(
         Agent.objects.create(workspace=workspace, name=str(number))
     agents = Agent.objects.for_workspace(workspace)
     assert CappedPaginator(agents, per_page=2).num_pages == 2
-    assert CappedPaginator(agents[:1], per_page=2).count == 1
+    assert CappedPaginator(agents.filter(name="1"), per_page=2).count == 1
 
 
 def test_staff_only(owner: User) -> None:

@@ -146,3 +146,12 @@ def test_a_theme_in_the_cookie_is_not_believed(sign_in: SignIn, viewer: User) ->
     browser = sign_in(viewer)
     browser.cookies["theme"] = '"><script>'
     assert "<script>" not in browser.get("/").content.decode()
+
+
+def test_no_link_in_the_sidebar_is_dead(sign_in: SignIn, owner: User) -> None:
+    browser = sign_in(owner)
+    side = browser.get("/").content.decode().split("<nav")[1].split("</nav>")[0]
+    links = [part.split('"')[0] for part in side.split('href="')[1:]]
+    assert links[:2] == ["/", "/apikeys"]
+    for link in links:
+        assert browser.get(link).status_code == 200, link
