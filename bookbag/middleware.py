@@ -88,7 +88,7 @@ POLICY = {
 }
 # What single parts of the site need beyond that, and why.
 EXCEPTIONS: dict[str, dict[str, str]] = {
-    # A list of admin's hides its checkboxes with a <style> in the page.
+    # Admin's lists without actions set a column's width with a <style> in the page.
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
 }
 
