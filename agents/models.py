@@ -15,7 +15,7 @@ class AgentStatus(models.TextChoices):
     ARCHIVED = "archived"
 
 
-class AgentQuerySet(TenantQuerySet):
+class AgentQuerySet(TenantQuerySet["Agent"]):
     def existing(self) -> Self:
         """All but the archived ones, which for every caller do not exist."""
         return self.exclude(status=AgentStatus.ARCHIVED)
@@ -73,4 +73,3 @@ class Agent(TenantModel):
 
     def __str__(self) -> str:
         return self.name
-

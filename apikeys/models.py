@@ -1,7 +1,7 @@
 """Which program calls."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apikeys import secret as secrets
 from bookbag.tenancy import TenantModel, TenantQuerySet
+from workspaces.models import User, Workspace
 
 MAX_KEYS = 100  # live keys a workspace may have
 
@@ -39,14 +40,15 @@ class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
 
     def issue(
         self,
-        workspace: models.Model,
+        workspace: Workspace,
         *,
         label: str,
-        agent: models.Model | None = None,
+        agent: Any = None,  # agents.models.Agent, which stands above this room
         environment: str = Environment.LIVE,
         access: str = Access.FULL,
+        rate_limit: int | None = None,
         expires_at: datetime | None = None,
-        created_by: models.Model | None = None,
+        created_by: User | None = None,
         replaces: "ApiKey | None" = None,
     ) -> tuple["ApiKey", str]:
         """The new key and its secret; the secret is nowhere else. TooManyKeys."""
@@ -61,6 +63,7 @@ class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
             label=label,
             environment=environment,
             access=access,
+            rate_limit=rate_limit,
             expires_at=expires_at,
             created_by=created_by,
             replaces=replaces,
@@ -91,9 +94,7 @@ class ApiKey(TenantModel):
     environment = models.CharField(
         max_length=4, choices=Environment.choices, default=Environment.LIVE
     )
-    access = models.CharField(
-        max_length=4, choices=Access.choices, default=Access.FULL
-    )
+    access = models.CharField(max_length=4, choices=Access.choices, default=Access.FULL)
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     rate_limit = models.PositiveIntegerField(
@@ -144,18 +145,22 @@ class ApiKey(TenantModel):
             self.revoked_at = timezone.now()
             self.save(update_fields=["revoked_at"])
 
-    def rotate(self, *, grace: timedelta, by: models.Model | None) -> tuple["ApiKey", str]:
-        """A new secret with the same label and scope; the old one dies after `grace`."""
+    def rotate(self, *, grace: timedelta, by: User | None) -> tuple["ApiKey", str]:
+        """A new secret for the same label, scope, limit and expiry; the old one dies
+        after `grace`."""
         with transaction.atomic():
-            dies_at = timezone.now() + grace
-            self.expires_at = min(self.expires_at or dies_at, dies_at)
-            self.save(update_fields=["expires_at"])
-            return ApiKey.objects.issue(
+            successor = ApiKey.objects.issue(
                 self.workspace,
                 label=self.label,
                 agent=self.agent,
                 environment=self.environment,
                 access=self.access,
+                rate_limit=self.rate_limit,
+                expires_at=self.expires_at,
                 created_by=by,
                 replaces=self,
             )
+            dies_at = timezone.now() + grace
+            self.expires_at = min(self.expires_at or dies_at, dies_at)
+            self.save(update_fields=["expires_at"])
+        return successor

@@ -18,11 +18,13 @@ from django.core import signals  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.db import close_old_connections, reset_queries  # noqa: E402
 
+from apikeys.throttling import count_scope  # noqa: E402
 from bookbag import threads  # noqa: E402
 from bookbag.housekeeping import keep_house  # noqa: E402
 from bookbag.middleware import Shell  # noqa: E402
 from bookbag.routing import websocket_urlpatterns  # noqa: E402
 from conversations import runs  # noqa: E402
+from knowledge import embedding  # noqa: E402
 
 
 class ApiHandler(ASGIHandler):
@@ -69,6 +71,8 @@ class Lifespan:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         chores = asyncio.create_task(keep_house())
+        # The first reply need not wait for the embedding model to load.
+        threads.background_thread.submit(embedding.available)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         chores.cancel()
@@ -86,5 +90,6 @@ application = Shell(
             ),
             "lifespan": Lifespan(),
         }
-    )
+    ),
+    count=count_scope,
 )

@@ -1,7 +1,8 @@
 """Work that nobody waits for. A row is the queue of record; this only wakes somebody.
 
-With a broker Celery's workers are woken; without one the same task runs on a thread of
-this process. Either may fail to happen: `bookbag.housekeeping` looks for rows left over.
+With a broker Celery's workers are woken; without one the same task runs on a thread
+of this process. Either may fail to happen: `bookbag.housekeeping` looks for rows left
+over.
 """
 
 from functools import partial

@@ -56,7 +56,7 @@ class GuardOperation(Operation):
 
 
 class AddGuard(GuardOperation):
-    """Migration operation for a guard that stands in a module: `AddGuard(LAST_OWNER)`."""
+    """Migration operation for a guard of a module: `AddGuard(LAST_OWNER)`."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from apikeys import last_used
+from apikeys.last_used import flush as flush_last_used
 from bookbag import threads
 from conversations import runs
 from knowledge import tasks as knowledge_tasks
@@ -17,7 +17,7 @@ from knowledge import tasks as knowledge_tasks
 log = structlog.get_logger(__name__)
 
 CHORES: list[tuple[Callable[[], object], float]] = [  # what, every how many seconds
-    (last_used.flush, 5),
+    (flush_last_used, 5),
     (runs.reap, 10),
     (knowledge_tasks.sweep, 10),
 ]

@@ -53,9 +53,11 @@ ALLOWED_HOSTS = env.list(
 # Addresses of reverse proxies whose X-Forwarded-* headers are believed.
 TRUSTED_PROXIES = env.list("BOOKBAG_TRUSTED_PROXIES", default=[])
 HTTPS = BASE_URL.startswith("https://")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_HSTS_SECONDS = env.int("BOOKBAG_HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+_YEAR = 31_536_000
+SECURE_HSTS_SECONDS = env.int("BOOKBAG_HSTS_SECONDS", default=_YEAR if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if HTTPS else []
 X_FRAME_OPTIONS = "DENY"
@@ -183,7 +185,7 @@ SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.E003",
     "django_ratelimit.W001",
     # An address is unique whatever its case: a constraint on Lower("email").
-    "auth.W004",
+    "auth.E003",
     # The proxy that has the certificate sends people to https.
     "security.W008",
 ]
@@ -198,10 +200,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout"
 # --- People -----------------------------------------------------------------
 
 AUTH_USER_MODEL = "workspaces.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# Not allauth's own: it would hash every wrong password a second time, and send people
+# whose account is switched off to a page that we do not have.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+CSRF_FAILURE_VIEW = "dashboard.views.csrf_failure"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -273,7 +275,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # makes the hashed and compressed copies, and then they are what is served.
 _collected = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not _collected
-warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
+warnings.filterwarnings("ignore", message="No directory at")
+# WhiteNoise's small files are read whole, which is as well.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sync")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -6,14 +6,16 @@ workspace: a composite foreign key on PostgreSQL, triggers on SQLite, which cann
 one to a table that exists.
 """
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.db import models
 
 from bookbag.guards import Guard, GuardOperation
 
+Row = TypeVar("Row", bound=models.Model)
 
-class TenantQuerySet(models.QuerySet):
+
+class TenantQuerySet(models.QuerySet[Row]):
     def for_workspace(self, workspace: models.Model | int) -> Self:
         return self.filter(workspace=workspace)
 

@@ -1,10 +1,10 @@
 """The few long-lived threads in which everything blocking runs.
 
-Under ASGI Django would give every open request a thread of its own, and every thread a
-database connection: 1,000 open streams were 1,000 threads. Here K threads, each with one
-persistent connection, serve them all: requests through `ThreadSensitiveContext`, and
-replies in the making through `run`. Nothing on these threads may take long: models are
-awaited on the event loop, and background jobs have `background_thread`.
+Under ASGI Django would give every open request a thread of its own, and every thread
+a database connection: 1,000 open streams were 1,000 threads. Here K threads, each with
+one persistent connection, serve them all: requests through `ThreadSensitiveContext`,
+and replies in the making through `run`. Nothing on these threads may take long: models
+are awaited on the event loop, and background jobs have `background_thread`.
 """
 
 import asyncio
@@ -30,9 +30,7 @@ class OneThread(ThreadPoolExecutor):
         self.pending = 0
         self._count = threading.Lock()
 
-    def submit(
-        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
-    ) -> "Future[T]":
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         with self._count:
             self.pending += 1
         future = super().submit(fn, *args, **kwargs)

@@ -108,7 +108,7 @@ class Feedback(models.TextChoices):
     NEGATIVE = "negative"
 
 
-class MessageQuerySet(TenantQuerySet):
+class MessageQuerySet(TenantQuerySet["Message"]):
     def visible(self) -> Self:
         """All but what a retry has replaced."""
         return self.filter(hidden_at=None)

@@ -301,7 +301,7 @@ def _make_way(conversation: Conversation) -> None:
 
 
 def end_lost(messages: MessageQuerySet) -> int:
-    """Ends, among these, the replies whose maker is gone; its later writes will miss."""
+    """Ends those of these replies whose maker is gone; its later writes will miss."""
     return messages.lost().update(
         status=models.Case(
             models.When(text="", then=models.Value(ReplyStatus.FAILED)),

@@ -1,4 +1,4 @@
-"""Encoders: events in, the bytes of one wire dialect out. Pure; no database, no clock."""
+"""Encoders: events in, the bytes of one wire dialect out. No database, no clock."""
 
 from typing import Any
 

@@ -120,7 +120,9 @@ class Document(TenantModel):
 class Chunk(TenantModel):
     """A passage of a document: `text` is `document.text[start:end]`, in code points."""
 
-    agent = models.ForeignKey("agents.Agent", on_delete=models.CASCADE, related_name="+")
+    agent = models.ForeignKey(
+        "agents.Agent", on_delete=models.CASCADE, related_name="+"
+    )
     document = models.ForeignKey(
         Document, on_delete=models.CASCADE, related_name="chunks"
     )

@@ -4,19 +4,26 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import agents
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 
+import agents
 from bookbag.api.views import ApiView
 from bookbag.tenancy import TenantModel
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = (
-    "agents apikeys bookbag conversations dashboard knowledge usage workspaces".split()
-)
+ROOMS = [
+    "agents",
+    "apikeys",
+    "bookbag",
+    "conversations",
+    "dashboard",
+    "knowledge",
+    "usage",
+    "workspaces",
+]
 # Pages that somebody without a workspace must reach.
 OPEN_PAGES = ("accounts/", "admin/", "healthz", "readyz")
 

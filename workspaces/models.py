@@ -172,7 +172,7 @@ class Member(TenantModel):
             raise LastOwner("A workspace keeps at least one owner.")
 
 
-class InvitationQuerySet(TenantQuerySet):
+class InvitationQuerySet(TenantQuerySet["Invitation"]):
     def open(self) -> Self:
         return self.filter(accepted_at=None, expires_at__gt=timezone.now())
 

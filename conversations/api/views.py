@@ -1,4 +1,4 @@
-"""The endpoints about conversations, each once; `v2` gives them their words and routes."""
+"""The endpoints about conversations, each once; `v2` gives them words and routes."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from agents.access import agent_for
 from agents.models import Agent
 from apikeys.permissions import check_may_write
-from apikeys.revocation import Revocations
+from apikeys.revocation import revocations
 from bookbag.api.errors import ConversationBusy, Internal, InvalidBody, NotFound
 from bookbag.api.fields import (
     StrictBooleanField,
@@ -30,8 +30,6 @@ from conversations.runs import Run
 MAX_MESSAGE = 32_000  # characters
 KEEP_ALIVE = 15  # seconds of silence after which a stream says that it lives
 GLANCE = 1.0  # seconds of silence after which it is asked whether the key still holds
-
-revocations = Revocations()  # of this process's open streams
 
 
 class ChatBody(serializers.Serializer):

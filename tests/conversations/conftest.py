@@ -14,6 +14,7 @@ from agents.models import Agent
 from apikeys.models import ApiKey
 from knowledge import indexing
 from knowledge.models import Source
+from tests.api.openapi import check_response
 from tests.conftest import make_workspace
 from tests.engines import ScriptedEngine
 
@@ -45,17 +46,20 @@ class Shop:
         return f"/api/v2/agents/{self.agent.pk}/chat"
 
     def chat(self, message: str, **body: Any) -> httpx.Response:
-        return self.client.post(
-            self.path,
-            headers=self.headers,
-            json={"message": message, "stream": False, **body},
-        )
+        return self.post({"message": message, "stream": False, **body})
+
+    def post(self, body: dict[str, Any]) -> httpx.Response:
+        """Any body; the answer is held against the OpenAPI document."""
+        response = self.client.post(self.path, headers=self.headers, json=body)
+        check_response(response, "POST", self.path)
+        return response
 
     @contextmanager
     def stream(self, message: str, **body: Any) -> Iterator["Stream"]:
         with self.client.stream(
             "POST", self.path, headers=self.headers, json={"message": message, **body}
         ) as response:
+            check_response(response, "POST", self.path)
             yield Stream(response, response.iter_lines())
 
 

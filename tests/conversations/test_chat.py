@@ -237,7 +237,7 @@ def test_a_turn_that_waits_too_long_is_told_so(
     ],
 )
 def test_a_bad_body_names_the_field(shop: Shop, body: dict, field: str) -> None:
-    response = shop.client.post(shop.path, headers=shop.headers, json=body)
+    response = shop.post(body)
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["code"] == "VALIDATION_INVALID_BODY"

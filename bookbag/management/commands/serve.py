@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -69,7 +70,8 @@ class Command(BaseCommand):
 
     def _serve(self, host: str, port: int, workers: int) -> None:
         proxies = settings.TRUSTED_PROXIES
-        try:
+        # Ctrl-C is asked for; uvicorn has shut down in order.
+        with suppress(KeyboardInterrupt):
             uvicorn.run(
                 "bookbag.asgi:application",
                 host=host,
@@ -88,8 +90,6 @@ class Command(BaseCommand):
                 forwarded_allow_ips=proxies or None,
                 timeout_graceful_shutdown=GRACE,
             )
-        except KeyboardInterrupt:
-            pass  # asked for; uvicorn has shut down in order
 
 
 def _check_port(host: str, port: int) -> None:
