@@ -33,7 +33,8 @@ car parking park vehicle
 password login|log in|sign in|log on|get into account
 account profile
 discount coupon voucher promo|money off|get off|cheaper|save money
-instalment instalments installment installments|in parts|pay later|spread cost|bit by bit|pay over time
+instalment instalments installment installments|in parts|pay later|spread cost
+instalment instalments installment installments|bit by bit|pay over time
 subscription plan membership
 member membership join|sign up
 job jobs career vacancy employment|work for you
@@ -52,7 +53,7 @@ photo picture image
 delete remove erase|get rid of
 change edit modify amend update
 trial demo|try it out|try out
-address location located|find you|find us|get to you
+address location located directions|find you|find us|get to you|getting here
 permitted allow allowed
 weight weigh weighs heavy
 vaccine vaccination shot jab
@@ -68,8 +69,25 @@ gift present
 size sizing fit
 colour color
 free|no charge|without charge|at no cost
+internet wifi wlan wireless|wi fi
+smoke smoking cigarette cigarettes
+gym fitness exercise workout
+luggage baggage suitcase bags
+wheelchair wheelchairs disabled disability accessible accessibility|step free
+vegetarian meatless|without meat|not eat meat
+baby infant toddler
+cot crib
+airport plane flight
+annual annually yearly year
+meal dinner lunch food eat
+customer client guest
+website site web online
+late delay delayed
+weekend saturday sunday
+safe secure security
+bigger larger greater
+smaller tighter
 opinion review feedback complaint complain
-present gift
 """
 
 
@@ -84,8 +102,9 @@ def expansions(question: str) -> dict[str, frozenset[str]]:
     spaced = _spaced(question)
     for pattern, key_stems, meaning in phrases:
         if pattern.search(spaced):
-            key = next((one for one in key_stems if one in stems), min(meaning))
-            found[key] = found.get(key, frozenset()) | meaning
+            # Each word of it: "back" in "send it back" is not missed by itself.
+            for key in [one for one in key_stems if one in stems]:
+                found[key] = found.get(key, frozenset()) | meaning
     return found
 
 

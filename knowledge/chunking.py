@@ -79,11 +79,10 @@ class _Line:
     closes: bool  # an empty line, or nothing, stands below
 
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t#]*\Z")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(?=[^\s#])")
 _UNDERLINE = re.compile(r"(?:={3,}|-{3,})\Z")
 _ITEM = re.compile(r"(?:[-*+•‣–]|\d{1,3}[.)]|[a-z]\))[ \t]+(?=\S)")
 _RULE = re.compile(r"([-=*_])(?:[ \t]*\1){2,}\Z")
-_TABLE_RULE = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)+\Z")
 _ASKED = re.compile(r"(?:q|question)[ \t]*[:.)][ \t]*", re.IGNORECASE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)\1:?\Z")
 
@@ -121,7 +120,7 @@ def _sections(text: str) -> list[_Section]:
     for n, line in enumerate(lines):
         below = lines[n + 1] if n + 1 < len(lines) else None
         is_row = line.words.startswith("|") and line.words.count("|") > 1
-        if _RULE.match(line.words) or _TABLE_RULE.match(line.words):
+        if _RULE.match(line.words) or _is_table_rule(line.words):
             # A ruled line says nothing, but lies inside some chunk.
             if section is None:
                 waiting.append(line)
@@ -129,7 +128,7 @@ def _sections(text: str) -> list[_Section]:
                 section.blocks.append(_Block("rule", line.start, line.end))
                 section.end = line.end
             continue
-        if is_row and below and _TABLE_RULE.match(below.words):
+        if is_row and below and _is_table_rule(below.words):
             columns = ", ".join(cell for cell in _cells(line.words) if cell)
             waiting.append(line)
             section = None
@@ -176,19 +175,23 @@ def _add(section: _Section, line: _Line, *, is_row: bool) -> None:
 def _heading(line: _Line, below: _Line | None) -> tuple[int, str]:
     """The level and words of a heading; level 0 for any other line."""
     if match := _HEADING.match(line.words):
-        return len(match[1]), _plain(match[2])
+        return len(match[1]), _plain(line.words[match.end() :].rstrip("# \t"))
     if below is None or _ITEM.match(line.words):
         return 0, ""
     if line.opens and not line.closes and _UNDERLINE.match(below.words):
         return (1 if below.words[0] == "=" else 2), _plain(line.words)
-    asked = _ASKED.sub("", _plain(line.words), count=1)
-    if is_question(asked) and len(asked) <= 200 and len(sentences(asked)) == 1:
+    asked = _ASKED.sub("", _plain(line.words[:300]), count=1)
+    if is_question(asked) and len(line.words) <= 200 and len(sentences(asked)) == 1:
         return _QUESTION_LEVEL, asked
-    if line.opens and _BOLD.match(line.words) and len(line.words) <= 100:
+    if line.opens and len(line.words) <= 100 and _BOLD.match(line.words):
         return _TITLE_LEVEL, _plain(line.words)
     if line.opens and line.closes and _is_title(line.words):
         return _TITLE_LEVEL, _plain(line.words)
     return 0, ""
+
+
+def _is_table_rule(words: str) -> bool:
+    return "|" in words and "-" in words and not words.strip("|-: \t")
 
 
 def _is_title(words: str) -> bool:

@@ -13,7 +13,7 @@ def check(citations: Sequence[Citation]) -> list[Citation]:
     spans = {
         f"quote_{at}": Substr("text", one.start + 1, one.end - one.start)
         for at, one in enumerate(citations)
-        if 0 <= one.start < one.end
+        if 0 <= one.start < one.end == one.start + len(one.quote)
     }
     if not spans:
         return []

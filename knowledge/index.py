@@ -11,7 +11,7 @@ from agents.engine.base import Passage, Sentence
 from knowledge import embedding
 from knowledge.aliases import meant
 from knowledge.chunking import PATH_SEPARATOR
-from knowledge.kinds import answers
+from knowledge.kinds import PLAIN, answers
 from knowledge.lexical import Bm25, terms, words
 from knowledge.questions import Question
 from knowledge.sentences import Span, is_question
@@ -20,9 +20,12 @@ RRF_K = 10
 LISTED = 50  # chunks of each ranking that are fused
 KEPT = 5  # passages an engine gets: the answer is among them 99 times in 100
 PREFIX = 160  # characters of heading put before a sentence that is embedded
+FITS = 0.1  # what a sentence gains by holding the kind of thing that is wanted
+PLAINLY_FITS = 0.25
 ALIAS = 0.8  # what a word of the same meaning counts for
 UNDER_HEADING = 0.6  # what a word counts for that only the heading has
 JUST_BEFORE = 0.6  # and one that the sentence before has
+AROUND = 0.75  # and one carried from an earlier turn that only the passage has
 NEAR = 0.4  # cosine at which a missing word is taken as meant by a sentence
 SAME_QUESTION = 0.9  # cosine from which a Q&A source's question is the one asked
 LOOKED_UP = 4  # missing words whose meaning is looked for: each costs the model a run
@@ -109,6 +112,8 @@ class Signs:
     worst_gap: float = 1.0
     type_fits: float = 0.0
     type_lacks: float = 0.0
+    unnamed: float = 0.0  # share of the question that is names the passage lacks
+    margin: float = 0.0  # how much nearer the sentence is than the other passages are
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +128,13 @@ class AgentIndex:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = list(entries)
-        self._above = [frozenset(terms(entry.above)) for entry in self.entries]
+        self._above = [_stems(entry.above) for entry in self.entries]
         texts = [terms(f"{entry.above}\n{entry.text}") for entry in self.entries]
         self._within = [
-            frozenset(found) | meant(entry.text)
-            for found, entry in zip(texts, self.entries, strict=True)
+            frozenset(found) | meant(entry.text) | above
+            for found, entry, above in zip(
+                texts, self.entries, self._above, strict=True
+            )
         ]
         self.bm25 = Bm25(texts)
         documents = Counter(entry.document_id for entry in self.entries)
@@ -155,7 +162,6 @@ class AgentIndex:
 
     def rank(self, question: Question, *, semantic: bool) -> Ranking:
         """The passages for a question, best first, with their sentences scored."""
-        semantic = semantic and self.semantic
         top = self._top(question, semantic=semantic)
         if not top:
             return Ranking(question)
@@ -172,7 +178,7 @@ class AgentIndex:
         answer is the passage's text."""
         if question.carries:
             return None
-        asked = frozenset(terms(question.own))
+        asked = _stems(question.own)
         best: tuple[float, int] | None = None
         vector = embedding.embed_one(question.own) if semantic else None
         for at in self._askable:
@@ -254,6 +260,8 @@ class _Asker:
             for term, weight in question.weights.items()
         }
         self.total = sum(self.weights.values()) or 1.0
+        self.plain = question.wanted in PLAIN
+        self.fitting = PLAINLY_FITS if self.plain else FITS
         self.meaning: embedding.Vectors | None = None
         if semantic:
             vectors = [embedding.embed_one(text) for text in question.meanings]
@@ -268,10 +276,10 @@ class _Asker:
             quote = entry.quote(span)
             # What the sentence before names may be meant by "it" in this one.
             before = said[n - 1] if n else _NOTHING
-            overlap = self.overlap(said[n], index._above[at], before)
+            overlap = self.overlap(said[n], index._above[at], before, index._within[at])
             fits = answers(quote, self.question.wanted)
             score = 0.5 * cosines[n] + 0.5 * overlap if self.semantic else overlap
-            score += 0.15 * (1 - rank / KEPT) + 0.1 * fits
+            score += 0.15 * (1 - rank / KEPT) + self.fitting * fits
             if is_question(quote) and len(entry.spans) > 1:
                 score *= 0.5
             seen.append(_Seen(score, float(cosines[n]), overlap, fits, n))
@@ -286,6 +294,7 @@ class _Asker:
         said: frozenset[str],
         above: frozenset[str],
         before: frozenset[str] = _NOTHING,
+        around: frozenset[str] = _NOTHING,
     ) -> float:
         """The share of the question's weight that words meet."""
         met = sum(
@@ -294,6 +303,8 @@ class _Asker:
                 self._meets(term, said),
                 UNDER_HEADING * self._meets(term, above),
                 JUST_BEFORE * self._meets(term, before),
+                # What was asked before may be anywhere in the passage.
+                AROUND * self._meets(term, around) * (term in self.question.carried),
             )
             for term, weight in self.weights.items()
         )
@@ -314,7 +325,7 @@ class _Asker:
             if entry.question and entry.sentence_vectors is not None:
                 asked = entry.sentence_vectors[-1].astype(np.float32)
                 question_cosine = float(asked @ self.meaning)
-        gap, worst = self._gaps(at, best.at)
+        gap, worst, unnamed = self._gaps(at)
         return Signs(
             passage_cosine=passage_cosine,
             sentence_cosine=best.cosine,
@@ -323,8 +334,10 @@ class _Asker:
             passage_overlap=self.overlap(index._within[at], index._above[at]),
             gap=gap,
             worst_gap=worst,
-            type_fits=float(best.fits),
-            type_lacks=float(bool(self.question.wanted) and not best.fits),
+            type_fits=self.plain * best.fits * best.overlap,
+            type_lacks=float(self.plain and not best.fits),
+            unnamed=unnamed,
+            margin=best.cosine - _others(scored, rank),
         )
 
     def _meets(self, term: str, said: frozenset[str]) -> float:
@@ -341,10 +354,10 @@ class _Asker:
             return np.maximum(cosines[:-1], cosines[-1])
         return cosines
 
-    def _gaps(self, at: int, sentence: int) -> tuple[float, float]:
+    def _gaps(self, at: int) -> tuple[float, float, float]:
         """How much of the question the passage neither says nor means: in all, and
-        for the word that is missed most."""
-        within = self.index._within[at] | self.index._above[at]
+        for the word that is missed most, and for names."""
+        within = self.index._within[at]
         missing = [term for term in self.weights if not self._meets(term, within)]
         missing.sort(key=lambda term: (-self.weights[term], term))
         entry = self.index.entries[at]
@@ -366,7 +379,18 @@ class _Asker:
             short = 1 - min(1.0, max(0.0, nearness))
             total += self.weights[term] * short
             worst = max(worst, short * self.weights[term] / heaviest)
-        return total / self.total, worst
+        unnamed = sum(self.weights[term] for term in missing if term in names)
+        return total / self.total, worst, unnamed / self.total
+
+
+def _others(scored: list[tuple[Passage, list[_Seen]]], rank: int) -> float:
+    """The mean of the nearest sentences of the passages that were not chosen."""
+    nearest = [
+        max(one.cosine for one in seen)
+        for other, (_, seen) in enumerate(scored)
+        if other != rank and seen
+    ]
+    return float(np.mean(nearest)) if nearest else 0.0
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:

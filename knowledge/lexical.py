@@ -25,7 +25,7 @@ a about above after again all also am an and any anybody anyone anything are as 
 be because been before being but by can cannot could did do does doing done for from
 get gets getting give go going got had has have having he hello her here hers hey hi
 him his how i if in into is it its itself just know let like may maybe me might mine
-must my myself need of off ok okay on or other our ours out over per please
+must my myself of off ok okay on or other our ours out over per please
 possible really said say see shall she should so some somebody someone something
 such tell thank thanks than that the their theirs them then there these they thing
 things this those to too under up us very want wants was we well were what whats
@@ -33,13 +33,14 @@ when where which while who whom whose why will with would yes yet you your yours
 yourself dont doesnt didnt isnt arent wasnt cant couldnt wont wouldnt shouldnt
 im ive id ill youre youve theyre thats theres hows wheres whos lets
 somewhere anywhere everywhere seem seems seemed often ever never always still
+until since
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 # Words of a question that an answer need not repeat.
 _LIGHT_WORDS = """
 available bring come comes company detail details different exactly find happen
-happens info information kind long look looking make many method methods much offer
+happens info information kind long look looking make many method methods much need offer
 offers option options people policy policies provide question questions sort take
 takes taken took thing try type usually use using way ways work works
 """

@@ -42,7 +42,11 @@ class Question:
     aliases: dict[str, frozenset[str]]
     names: frozenset[str]
     wanted: Wanted
-    carries: bool
+    carried: frozenset[str] = frozenset()  # stems of earlier turns only
+
+    @property
+    def carries(self) -> bool:
+        return len(self.meanings) > 1
 
 
 def readings(turns: Sequence[str]) -> list[Question]:
@@ -89,7 +93,6 @@ def _alone(turn: str) -> Question:
         aliases=expansions(turn),
         names=_names(turn),
         wanted=wanted(turn),
-        carries=False,
     )
 
 
@@ -129,7 +132,7 @@ def _carried(turns: Sequence[str]) -> Question:
         aliases={**expansions(" ".join(chain)), **expansions(last)},
         names=_names(last).union(*map(_names, chain)),
         wanted=asked,
-        carries=True,
+        carried=frozenset(weights) - frozenset(_content(last)),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from agents.engine.base import Confidence, Passage
 from knowledge import embedding
 from knowledge.cache import IndexCache
-from knowledge.confidence import SURE, probability, verdict
+from knowledge.confidence import verdict
 from knowledge.index import AgentIndex, Entry, Ranking
 from knowledge.models import Chunk
 from knowledge.questions import Question, readings
@@ -44,16 +44,18 @@ def search(
 
 def ask(index: AgentIndex, turns: Sequence[str]) -> Found:
     """The search itself, over an index that is at hand."""
-    semantic = embedding.available()
+    available = embedding.available()
     asked = readings(turns)
     if not asked or not index.entries:
-        return Found(question=asked[0].text if asked else "", degraded=not semantic)
-    chance, ranking = _likeliest(index, asked, semantic=semantic)
+        return Found(question=asked[0].text if asked else "", degraded=not available)
+    # Sources that were indexed while the model was missing have no vectors.
+    semantic = available and index.semantic
+    confidence, ranking = _likeliest(index, asked, semantic=semantic)
     passages = _mark_exact(ranking, index, semantic=semantic)
     exact = bool(passages) and passages[0].answer_exact
     return Found(
         passages=passages,
-        confidence="sure" if exact else verdict(chance),
+        confidence="sure" if exact else confidence,
         question=ranking.question.text,
         degraded=not semantic,
     )
@@ -96,19 +98,18 @@ _indexes = IndexCache(CACHE_BYTES)
 
 def _likeliest(
     index: AgentIndex, asked: list[Question], *, semantic: bool
-) -> tuple[float, Ranking]:
+) -> tuple[Confidence, Ranking]:
     """The reading that finds the best answer. What a turn says by itself goes before
     what it may lean on, so that a new topic is not drawn back into the old one."""
-    best: tuple[float, Ranking] | None = None
+    found = []
     for question in asked:
         ranking = index.rank(question, semantic=semantic)
-        chance = probability(ranking.signs, semantic=semantic)
-        if chance >= SURE:
-            return chance, ranking
-        if best is None or chance > best[0]:
-            best = chance, ranking
-    assert best is not None
-    return best
+        confidence, chance = verdict(ranking.signs, semantic=semantic)
+        if confidence == "sure":
+            return confidence, ranking
+        found.append((chance, confidence, ranking))
+    _, confidence, ranking = max(found, key=lambda reading: reading[0])
+    return confidence, ranking
 
 
 def _mark_exact(

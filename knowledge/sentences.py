@@ -33,7 +33,10 @@ def trim(text: str, start: int, end: int) -> Span:
     return start, end
 
 
-_STOP = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s)|[。！？]+[”’」』）]*|\r\n|\n|\r")
+# Each run of stops is tried once only: a page of question marks must not take minutes.
+_STOP = re.compile(
+    r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s)|[。！？]+[”’」』）]*|\r\n|\n|\r"
+)
 _NEVER_LAST = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|viz|approx|ca|mr|mrs|ms|dr|prof|st|mt|gen|sen|rep|fig|"
     r"jr|sr|al|dept|tel|ext|max|min|nos?|vol|pp?|art|sec|para|"
@@ -65,8 +68,11 @@ def _ends_sentence(text: str, left: int, match: re.Match[str], end: int) -> bool
         line = text.rfind("\n", left, match.start()) + 1
         short = match.start() - max(line, left) < _HARD_LINE
         return short and not after[0].islower() and after[0] not in ",;)"
-    if stop[0] != ".":
-        return stop[0] != "…" or not after[0].islower()
+    if stop[0] in "!?":
+        # 'He said "Stop!" and went on.'
+        return len(stop) == 1 or not after[0].islower()
+    if stop[0] == "…":
+        return not after[0].islower()
     if after[0].islower():
         return False
     before = text[max(left, match.start() - 12) : match.start() + 1]
@@ -77,18 +83,13 @@ def _ends_sentence(text: str, left: int, match: re.Match[str], end: int) -> bool
 
 def _cut(text: str, start: int, end: int) -> list[Span]:
     """One sentence, or its parts where it is too long to quote."""
+    spans: list[Span] = []
     start, end = trim(text, start, end)
-    if start == end:
-        return []
-    if end - start <= SENTENCE_SIZE:
-        return [(start, end)]
-    window = text[start : start + SENTENCE_SIZE]
-    half = SENTENCE_SIZE // 2
-    at = max(window.rfind(mark, half) + 1 for mark in "\n;；，、,")
-    at = at or max(window.rfind(" ", half) + 1, 0) or SENTENCE_SIZE
-    return [*_cut_one(text, start, start + at), *_cut(text, start + at, end)]
-
-
-def _cut_one(text: str, start: int, end: int) -> list[Span]:
-    start, end = trim(text, start, end)
-    return [(start, end)] if start < end else []
+    while end - start > SENTENCE_SIZE:
+        window = text[start : start + SENTENCE_SIZE]
+        half = SENTENCE_SIZE // 2
+        at = max(window.rfind(mark, half) + 1 for mark in "\n;；，、,")
+        at = at or window.rfind(" ", half) + 1 or SENTENCE_SIZE
+        spans.append(trim(text, start, start + at))
+        start, end = trim(text, start + at, end)
+    return [*spans, (start, end)] if start < end else spans

@@ -21,6 +21,7 @@ from agents.engine.base import (
 )
 
 MOST_QUOTES = 3
+MOST_WHEN_UNSURE = 2
 AS_GOOD = 0.8  # a further sentence is quoted if it scores this share of the best
 NEAR = 0.45  # a passage that scores less is not worth naming when there is no answer
 LONGEST_SHOW = 0.6  # seconds that pacing may add to a reply, however long it is
@@ -114,7 +115,8 @@ def compose(request: Request) -> Reply:
     if not quotes or request.confidence == "unknown":
         return Reply((Part(_refusal(request)),), "unknown")
     if request.confidence == "hedged":
-        return Reply((Part(HEDGE), *_quoted(quotes[:1])), "hedged")
+        few = _in_reading_order(quotes[:MOST_WHEN_UNSURE])
+        return Reply((Part(HEDGE), *_quoted(few)), "hedged")
     return Reply(_quoted(_in_reading_order(quotes)), "sure")
 
 
@@ -153,7 +155,7 @@ def _in_reading_order(quotes: list[Quote]) -> list[Quote]:
 def _quoted(quotes: Sequence[Quote]) -> tuple[Part, ...]:
     """The quotes with their numbers: one for each version of a source, from 1."""
     numbers: dict[tuple[int, int], int] = {}
-    parts = []
+    parts: list[Part] = []
     for passage, sentence in quotes:
         source = (passage.source_id, passage.document_version)
         number = numbers.setdefault(source, len(numbers) + 1)
