@@ -1,10 +1,10 @@
 """A reply while it is being made.
 
 A run is a task of its own, not the response's iterator: whoever watches only
-subscribes, so a client that leaves or dawdles changes nothing. The row is the record. It
-is checkpointed and its lease renewed while the engine works; a run whose process died is
-ended by `reap`, in any process; a run that wakes up too late finds that its fence or
-the conversation's epoch no longer holds, and writes nothing.
+subscribes, so a client that leaves or dawdles changes nothing. The row is the record.
+It is checkpointed, and its lease renewed, while the engine works; a run whose process
+died is ended by `reap`, in any process; a run that wakes up too late finds that its
+fence or the conversation's epoch no longer holds, and writes nothing.
 """
 
 import asyncio

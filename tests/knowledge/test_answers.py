@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 from pytest_django import Settings
 
-from agents.engine import embedded
-from agents.engine.base import Request, Turn
-from bench.answers.corpus import entries
+from bench.answers.corpus import FALLBACK, entries, reply_to
 from knowledge.index import AgentIndex
 from knowledge.search import Found, ask
 
@@ -61,16 +59,7 @@ def asker(
 
 
 def answer(index: AgentIndex, *turns: str) -> tuple[str, Found]:
-    found = ask(index, turns)
-    request = Request(
-        turns=[Turn("user", turn) for turn in turns],
-        passages=found.passages,
-        confidence=found.confidence,
-        instructions="",
-        fallback_message="I don't know.",
-        deadline=float("inf"),
-    )
-    return embedded.compose(request).text, found
+    return reply_to(index, list(turns)).text, ask(index, turns)
 
 
 def test_it_works(asker: Asker) -> None:
@@ -132,7 +121,7 @@ def test_what_is_not_known_is_declined(asker: Asker, question: str) -> None:
     text, found = asker(question)
 
     assert found.confidence == "unknown"
-    assert text.startswith("I don't know.")
+    assert text.startswith(FALLBACK)
 
 
 def test_quotes_stand_where_they_say(asker: Asker) -> None:
