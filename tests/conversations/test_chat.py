@@ -247,7 +247,7 @@ def test_a_bad_body_names_the_field(shop: Shop, body: dict, field: str) -> None:
 
 def test_a_number_that_no_database_holds_is_a_bad_body(shop: Shop) -> None:
     for number in (2**63, 2**70, int("9" * 4000)):
-        body = '{"message": "hi", "conversationId": %d}' % number
+        body = f'{{"message": "hi", "conversationId": {number}}}'
         response = shop.client.post(
             shop.path,
             headers=shop.headers | {"Content-Type": "application/json"},
