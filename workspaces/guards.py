@@ -35,7 +35,8 @@ LAST_OWNER = Guard(
     sqlite={
         "last_owner_update": "BEFORE UPDATE ON workspaces_member"
         + _SQLITE_LAST_OWNER.format(
-            condition="AND (NEW.role <> 'owner' OR NEW.workspace_id <> OLD.workspace_id)"
+            condition="AND (NEW.role <> 'owner'"
+            " OR NEW.workspace_id <> OLD.workspace_id)"
         ),
         "last_owner_delete": "BEFORE DELETE ON workspaces_member"
         + _SQLITE_LAST_OWNER.format(condition=""),
