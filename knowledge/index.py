@@ -1,7 +1,8 @@
 """An agent's chunks in memory, and how they and their sentences rank for a question."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,7 @@ ALIAS = 0.8  # what a word of the same meaning counts for
 UNDER_HEADING = 0.6  # what a word counts for that only the heading has
 JUST_BEFORE = 0.6  # and one that the sentence before has
 AROUND = 0.75  # and one carried from an earlier turn that only the passage has
+ELSEWHERE = 0.7  # of its score keeps a sentence without the names the best one says
 NEAR = 0.4  # cosine at which a missing word is taken as meant by a sentence
 SAME_QUESTION = 0.9  # cosine from which a Q&A source's question is the one asked
 LOOKED_UP = 4  # missing words whose meaning is looked for: each costs the model a run
@@ -137,6 +139,7 @@ class AgentIndex:
             )
         ]
         self.bm25 = Bm25(texts)
+        self.names = _names(entry.text for entry in self.entries)
         documents = Counter(entry.document_id for entry in self.entries)
         # A Q&A answer of several chunks cannot be given whole.
         self._askable = [
@@ -166,12 +169,13 @@ class AgentIndex:
         if not top:
             return Ranking(question)
         asker = _Asker(self, question, semantic=semantic)
-        scored = [asker.read(at, rank) for rank, at in enumerate(top)]
-        return Ranking(
-            question,
-            [passage for passage, _ in scored],
-            asker.signs(scored, top),
-        )
+        seen = [asker.read(at, rank) for rank, at in enumerate(top)]
+        signs = asker.signs(seen, top)
+        passages = [
+            self.entries[at].passage(asker.sentences(at, ones))
+            for at, ones in zip(top, seen, strict=True)
+        ]
+        return Ranking(question, passages, signs)
 
     def asked_exactly(self, question: Question, *, semantic: bool) -> Passage | None:
         """The Q&A source whose question is, in effect, the one asked; its whole
@@ -243,7 +247,7 @@ class _Seen:
     cosine: float
     overlap: float
     fits: bool
-    at: int
+    names: frozenset[str]  # of the question's names, those said here or just before
 
 
 class _Asker:
@@ -260,6 +264,10 @@ class _Asker:
             for term, weight in question.weights.items()
         }
         self.total = sum(self.weights.values()) or 1.0
+        # A name must be said: "Delivery to Mexico" is no answer about Canada.
+        self.names = question.names | (index.names & self.weights.keys())
+        self.named: frozenset[str] = _NOTHING  # names that the best sentence says
+        self.wide = question.carried - self.names
         self.plain = question.wanted in PLAIN
         self.fitting = PLAINLY_FITS if self.plain else FITS
         self.meaning: embedding.Vectors | None = None
@@ -267,7 +275,8 @@ class _Asker:
             vectors = [embedding.embed_one(text) for text in question.meanings]
             self.meaning = np.mean(vectors, axis=0)
 
-    def read(self, at: int, rank: int) -> tuple[Passage, list[_Seen]]:
+    def read(self, at: int, rank: int) -> list[_Seen]:
+        """How each sentence of a chunk scores."""
         index, entry = self.index, self.index.entries[at]
         cosines = self._cosines(entry)
         said = [_stems(entry.quote(span)) for span in entry.spans]
@@ -282,12 +291,19 @@ class _Asker:
             score += 0.15 * (1 - rank / KEPT) + self.fitting * fits
             if is_question(quote) and len(entry.spans) > 1:
                 score *= 0.5
-            seen.append(_Seen(score, float(cosines[n]), overlap, fits, n))
-        sentences = tuple(
-            Sentence(entry.quote(span), *span, score=round(one.score, 6))
+            # "It costs $12" is about what was named before; "Mexico is far" is not.
+            own = said[n] & index.names
+            names = self.names & (said[n] if own else said[n] | before)
+            seen.append(_Seen(score, float(cosines[n]), overlap, fits, names))
+        return seen
+
+    def sentences(self, at: int, seen: list[_Seen]) -> tuple[Sentence, ...]:
+        """The sentences of a chunk as passages carry them."""
+        entry = self.index.entries[at]
+        return tuple(
+            Sentence(entry.quote(span), *span, score=round(self._further(one), 6))
             for span, one in zip(entry.spans, seen, strict=True)
         )
-        return entry.passage(sentences), seen
 
     def overlap(
         self,
@@ -304,19 +320,20 @@ class _Asker:
                 UNDER_HEADING * self._meets(term, above),
                 JUST_BEFORE * self._meets(term, before),
                 # What was asked before may be anywhere in the passage.
-                AROUND * self._meets(term, around) * (term in self.question.carried),
+                AROUND * self._meets(term, around) * (term in self.wide),
             )
             for term, weight in self.weights.items()
         )
         return met / self.total
 
-    def signs(self, scored: list[tuple[Passage, list[_Seen]]], top: list[int]) -> Signs:
+    def signs(self, scored: list[list[_Seen]], top: list[int]) -> Signs:
         index = self.index
         rank, best = max(
-            ((rank, one) for rank, (_, seen) in enumerate(scored) for one in seen),
+            ((rank, one) for rank, seen in enumerate(scored) for one in seen),
             key=lambda found: found[1].score,
-            default=(0, _Seen(0, 0, 0, False, 0)),
+            default=(0, _Seen(0, 0, 0, False, _NOTHING)),
         )
+        self.named = best.names
         at = top[rank]
         entry = index.entries[at]
         passage_cosine = question_cosine = 0.0
@@ -339,6 +356,11 @@ class _Asker:
             unnamed=unnamed,
             margin=best.cosine - _others(scored, rank),
         )
+
+    def _further(self, one: _Seen) -> float:
+        """The score as a further sentence: beside the price for Canada nobody wants
+        that for Mexico."""
+        return one.score if self.named <= one.names else one.score * ELSEWHERE
 
     def _meets(self, term: str, said: frozenset[str]) -> float:
         if term in said:
@@ -364,14 +386,13 @@ class _Asker:
         surface: dict[str, str] = {}
         for word in words(self.question.text):
             surface.setdefault(terms(word)[0], word)
-        names = self.question.names
         heaviest = max(self.weights.values(), default=1.0)
         total, worst = 0.0, 0.0
         for n, term in enumerate(missing):
             nearness = 0.0
             # A name that is not said is not meant either: Berlin is near Denver only
             # as a word.
-            looked_up = n < LOOKED_UP and term not in names
+            looked_up = n < LOOKED_UP and term not in self.names
             if self.semantic and entry.sentence_vectors is not None and looked_up:
                 meaning = embedding.embed_one(surface.get(term, term))
                 vectors = entry.sentence_vectors.astype(np.float32)
@@ -379,18 +400,34 @@ class _Asker:
             short = 1 - min(1.0, max(0.0, nearness))
             total += self.weights[term] * short
             worst = max(worst, short * self.weights[term] / heaviest)
-        unnamed = sum(self.weights[term] for term in missing if term in names)
+        unnamed = sum(self.weights[term] for term in missing if term in self.names)
         return total / self.total, worst, unnamed / self.total
 
 
-def _others(scored: list[tuple[Passage, list[_Seen]]], rank: int) -> float:
+def _others(scored: list[list[_Seen]], rank: int) -> float:
     """The mean of the nearest sentences of the passages that were not chosen."""
     nearest = [
         max(one.cosine for one in seen)
-        for other, (_, seen) in enumerate(scored)
+        for other, seen in enumerate(scored)
         if other != rank and seen
     ]
     return float(np.mean(nearest)) if nearest else 0.0
+
+
+def _names(texts: Iterable[str]) -> frozenset[str]:
+    """The stems of words that are never written small."""
+    capital: set[str] = set()
+    small: set[str] = set()
+    for text in texts:
+        capital.update(_CAPITAL.findall(text))
+        small.update(_SMALL.findall(text))
+    return frozenset(
+        term for word in capital if word.lower() not in small for term in terms(word)
+    )
+
+
+_CAPITAL = re.compile(r"(?<=[\w,] )[A-Z]\w+")
+_SMALL = re.compile(r"\b[a-z]\w+")
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:

@@ -23,7 +23,7 @@ from agents.engine.base import (
 MOST_QUOTES = 3
 MOST_WHEN_UNSURE = 2
 AS_GOOD = 0.8  # a further sentence is quoted if it scores this share of the best
-NEAR = 0.45  # a passage that scores less is not worth naming when there is no answer
+NEAR = 0.55  # a passage that scores less is not worth naming when there is no answer
 LONGEST_SHOW = 0.6  # seconds that pacing may add to a reply, however long it is
 CHARACTERS_A_TOKEN = 4
 HEDGE = "I'm not sure, but this may help: "
@@ -145,11 +145,21 @@ def _best_sentences(passages: Sequence[Passage]) -> list[Quote]:
 
 
 def _in_reading_order(quotes: list[Quote]) -> list[Quote]:
-    """The best one's document first, and each document's sentences as they stand."""
+    """The best first, then the others as they stand in their documents. Only the
+    sentence just before the best goes before it."""
+    best, *others = quotes
     order = list(dict.fromkeys(passage.document_id for passage, _ in quotes))
-    return sorted(
-        quotes, key=lambda quote: (order.index(quote[0].document_id), quote[1].start)
-    )
+    others.sort(key=lambda quote: (order.index(quote[0].document_id), quote[1].start))
+    before = [quote for quote in others if _adjoin(quote, best)]
+    return [*before, best, *(quote for quote in others if quote not in before)]
+
+
+def _adjoin(first: Quote, second: Quote) -> bool:
+    passage, sentence = first
+    if passage is not second[0]:
+        return False
+    at = passage.sentences.index(sentence)
+    return passage.sentences[at + 1 : at + 2] == (second[1],)
 
 
 def _quoted(quotes: Sequence[Quote]) -> tuple[Part, ...]:

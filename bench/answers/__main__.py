@@ -8,27 +8,18 @@ show. No database, no network: chunking, search and the embedded engine as they 
 
 import argparse
 import json
-import os
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import django
-import numpy as np
 from django.conf import settings
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookbag.settings")
-django.setup()
-
-from agents.engine import embedded  # noqa: E402 - the models need django.setup()
-from agents.engine.base import Request, Turn  # noqa: E402
-from bench.answers.corpus import entries  # noqa: E402
-from knowledge.index import AgentIndex  # noqa: E402
-from knowledge.search import ask  # noqa: E402
+from bench.answers import setup  # noqa: F401 - first: it makes Django ready
+from bench.answers.corpus import entries, reply_to
+from knowledge.index import AgentIndex
 
 HERE = Path(__file__).parent
 KINDS = ("easy", "paraphrase", "follow-up", "unanswerable", "small talk")
-FALLBACK = "I don't know that one, sorry."
 
 
 def main() -> None:
@@ -57,7 +48,8 @@ def _report(name: str, label: str, *, verbose: bool) -> None:
     began = time.perf_counter()
     for case in body["cases"]:
         kind = case["kind"]
-        text, confidence = _answer(index, case["turns"])
+        reply = reply_to(index, case["turns"])
+        text, confidence = reply.text, reply.confidence
         shown = confidence in ("sure", "hedged")
         right = any(words in text for words in case.get("expect", ()))
         if kind == "small talk":
@@ -81,21 +73,6 @@ def _report(name: str, label: str, *, verbose: bool) -> None:
         for kind, lines in failed.items():
             print(*(f"    {kind}: {line}" for line in lines), sep="\n")
         print(*(f"    SURE AND WRONG: {line}" for line in wrong), sep="\n")
-
-
-def _answer(index: AgentIndex, turns: list[str]) -> tuple[str, str | None]:
-    found = ask(index, turns)
-    reply = embedded.compose(
-        Request(
-            turns=[Turn("user", turn) for turn in turns],
-            passages=found.passages,
-            confidence=found.confidence,
-            instructions="",
-            fallback_message=FALLBACK,
-            deadline=np.inf,
-        )
-    )
-    return reply.text, reply.confidence
 
 
 if __name__ == "__main__":

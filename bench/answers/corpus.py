@@ -1,11 +1,16 @@
-"""Sources of a test body as entries of an index, without a database."""
+"""Sources as entries of an index, and the replies from it, without a database."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agents.engine import embedded
+from agents.engine.base import Request, Turn
 from knowledge import embedding
 from knowledge.chunking import answer_chunks, chunks
-from knowledge.index import Entry
+from knowledge.index import AgentIndex, Entry
+from knowledge.search import ask
+
+FALLBACK = "I don't know that one, sorry."
 
 
 def entries(sources: Iterable[dict[str, str]]) -> list[Entry]:
@@ -14,6 +19,21 @@ def entries(sources: Iterable[dict[str, str]]) -> list[Entry]:
         for number, source in enumerate(sources, start=1)
         for entry in _entries(number, source)
     ]
+
+
+def reply_to(index: AgentIndex, turns: list[str]) -> embedded.Reply:
+    """What the embedded engine says to the last of a person's turns."""
+    found = ask(index, turns)
+    return embedded.compose(
+        Request(
+            turns=[Turn("user", turn) for turn in turns],
+            passages=found.passages,
+            confidence=found.confidence,
+            instructions="",
+            fallback_message=FALLBACK,
+            deadline=float("inf"),
+        )
+    )
 
 
 def _entries(number: int, source: dict[str, str]) -> list[Entry]:

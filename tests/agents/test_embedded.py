@@ -88,12 +88,18 @@ def test_it_works() -> None:
     assert events[-1] == Finish("stop", "embedded", "embedded", confidence="sure")
 
 
-def test_sentences_nearly_as_good_follow_as_they_stand() -> None:
+def test_sentences_nearly_as_good_follow() -> None:
     events = events_of(request(passage(0.8, 0.2, 0.9, 0.79)))
 
     assert text_of(events) == (
-        "We ship to Canada. [1] It costs $12. [1] We like dogs. [1]"
+        "It costs $12. [1] We ship to Canada. [1] We like dogs. [1]"
     )
+
+
+def test_the_sentence_just_before_the_best_stays_before_it() -> None:
+    events = events_of(request(passage(0.2, 0.8, 0.9)))
+
+    assert text_of(events) == "It takes 5 days. [1] It costs $12. [1]"
 
 
 def test_three_sentences_at_most() -> None:
@@ -132,7 +138,7 @@ def test_a_doubt_is_said() -> None:
 
 def test_what_it_does_not_know() -> None:
     unsure = replace(
-        request(passage(0.5), passage(0.1, source=2)), confidence="unknown"
+        request(passage(0.6), passage(0.1, source=2)), confidence="unknown"
     )
 
     events = events_of(unsure)
