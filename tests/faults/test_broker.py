@@ -1,6 +1,7 @@
 """Background work with a broker: Celery's workers are woken through a real Redis."""
 
-from tests.faults.conftest import Install, Installation, eventually, kill
+from tests.faults.conftest import Install
+from tests.installation import Installation, eventually, kill
 
 SOURCE = (
     "from agents.models import Agent; from bookbag import background;"

@@ -2,7 +2,8 @@
 
 import httpx
 
-from tests.faults.conftest import Install, Installation, eventually, kill
+from tests.faults.conftest import Install
+from tests.installation import Installation, eventually, kill
 
 SLOWLY = {"BOOKBAG_EMBEDDED_PACE": "0.5", "BOOKBAG_EMBEDDED_LONGEST": "60"}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bookbag.threads import K
-from tests.faults.conftest import Install, Installation
+from tests.faults.conftest import Install
+from tests.installation import Installation
 
 STREAMS = 300
 BESIDE = 8  # the main thread, the embedding's, and what libraries start

@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections import Counter
 
-from tests.faults.conftest import Install, Installation
+from tests.faults.conftest import Install
+from tests.installation import Installation
 
 KEYS, REQUESTS, LIMIT, WINDOW = 50, 300, 100, 10
 AT_ONCE = 2  # keys; so that one burst lies well inside a window
