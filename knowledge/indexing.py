@@ -91,6 +91,8 @@ def queue(source: Source) -> None:
 def forget(source: Source) -> None:
     """Deletes a source with all that was learned from it."""
     with transaction.atomic():
+        # The source first and the agent second, as a worker does: no deadlock.
+        Source.objects.select_for_update().filter(pk=source.pk).first()
         _bump(source)
         source.delete()
 

@@ -21,7 +21,6 @@ from agents.engine.base import (
 )
 
 MOST_QUOTES = 3
-MOST_WHEN_UNSURE = 2
 AS_GOOD = 0.8  # a further sentence is quoted if it scores this share of the best
 NEAR = 0.55  # a passage that scores less is not worth naming when there is no answer
 LONGEST_SHOW = 0.6  # seconds that pacing may add to a reply, however long it is
@@ -115,8 +114,7 @@ def compose(request: Request) -> Reply:
     if not quotes or request.confidence == "unknown":
         return Reply((Part(_refusal(request)),), "unknown")
     if request.confidence == "hedged":
-        few = _in_reading_order(quotes[:MOST_WHEN_UNSURE])
-        return Reply((Part(HEDGE), *_quoted(few)), "hedged")
+        return Reply((Part(HEDGE), *_quoted(_in_reading_order(quotes))), "hedged")
     return Reply(_quoted(_in_reading_order(quotes)), "sure")
 
 
