@@ -4,15 +4,11 @@
 """
 
 import os
-import secrets
 import warnings
 from pathlib import Path
 
-import environ
-
+from bookbag import environment as env
 from bookbag.logs import configure_logging
-
-env = environ.Env()
 
 # --- Threads of native libraries ------------------------------------------------
 
@@ -25,39 +21,28 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # --- Where things are -------------------------------------------------------
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("BOOKBAG_DATA", default=str(BASE_DIR / "data"))).expanduser()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
-
+DATA_DIR = env.folder("BOOKBAG_DATA", BASE_DIR / "data")
 
 # --- Secrets and hosts ------------------------------------------------------
 
-
-def _laptop_secret() -> str:
-    """A random key that outlives restarts, for a machine nobody configured."""
-    path = DATA_DIR / "secret_key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
-    return path.read_text()
-
-
-DEBUG = env.bool("BOOKBAG_DEBUG", default=False)
-SECRET_KEY = env.str("BOOKBAG_SECRET_KEY", default="") or _laptop_secret()
-HOST = env.str("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
-# What links and examples show; behind a proxy it is not what the socket says.
-BASE_URL = env.str("BOOKBAG_BASE_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
-ALLOWED_HOSTS = env.list(
-    "BOOKBAG_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST]
+DEBUG = env.switch("BOOKBAG_DEBUG", default=False)
+# A machine nobody configured keeps one of its own.
+SECRET_KEY = env.text("BOOKBAG_SECRET_KEY") or env.kept_secret(
+    DATA_DIR / "secret_key", length=50
 )
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.whole("PORT", 8000, least=1, most=65_535)
+# What links and examples show; behind a proxy it is not what the socket says.
+BASE_URL = env.text("BOOKBAG_BASE_URL", f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.names("BOOKBAG_HOSTS", ["localhost", "127.0.0.1", "[::1]", HOST])
 # Addresses of reverse proxies whose X-Forwarded-* headers are believed.
-TRUSTED_PROXIES = env.list("BOOKBAG_TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = env.names("BOOKBAG_TRUSTED_PROXIES", [])
 HTTPS = BASE_URL.startswith("https://")
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 _YEAR = 31_536_000
-SECURE_HSTS_SECONDS = env.int("BOOKBAG_HSTS_SECONDS", default=_YEAR if HTTPS else 0)
+SECURE_HSTS_SECONDS = env.whole("BOOKBAG_HSTS_SECONDS", _YEAR if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if HTTPS else []
 X_FRAME_OPTIONS = "DENY"
@@ -129,13 +114,8 @@ TEMPLATES = [
 
 # --- Database: SQLite when nothing is configured, PostgreSQL otherwise --------
 
-_database_url = env.str("DATABASE_URL", default="")
-DATABASES = {
-    "default": environ.Env.db_url_config(
-        _database_url or f"sqlite:///{DATA_DIR / 'bookbag.sqlite3'}"
-    )
-}
-_default = DATABASES["default"]
+_default = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'bookbag.sqlite3'}")
+DATABASES = {"default": _default}
 if _default["ENGINE"].endswith("sqlite3"):
     _default["OPTIONS"] = {
         # A reader that turns writer fails at once under DEFERRED: 74 % "database
@@ -162,7 +142,7 @@ _default["CONN_HEALTH_CHECKS"] = True
 
 # --- Redis: rate limits, live pages and Celery between processes -------------
 
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = env.redis_url("REDIS_URL")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -190,7 +170,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W008",
 ]
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -249,22 +229,25 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": BASE_URL}],
 }
-RATE_LIMIT = env.int("BOOKBAG_RATE_LIMIT", default=100)  # requests a key
-RATE_LIMIT_WINDOW = env.float("BOOKBAG_RATE_LIMIT_WINDOW", default=10)  # seconds
+RATE_LIMIT = env.whole("BOOKBAG_RATE_LIMIT", 100, least=1)  # requests a key
+RATE_LIMIT_WINDOW = env.seconds("BOOKBAG_RATE_LIMIT_WINDOW", 10)  # seconds
 MAX_BODY_BYTES = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
 # --- Replies ------------------------------------------------------------------
 
-REPLY_DEADLINE = env.float("BOOKBAG_REPLY_DEADLINE", default=120)  # seconds, total
+REPLY_DEADLINE = env.seconds("BOOKBAG_REPLY_DEADLINE", 120)  # seconds, total
 REPLY_LEASE = 30  # seconds a reply may go unrenewed before it counts as lost
 REPLY_HEARTBEAT = 5  # seconds between renewals
+SHUTDOWN_GRACE = 10  # seconds that open streams get to finish when the server stops
 BUSY_WAIT = 10  # seconds a second turn waits for the first
-BOOKBAG_EMBEDDING = env.str("BOOKBAG_EMBEDDING", default="on")
+BOOKBAG_EMBEDDING = env.text("BOOKBAG_EMBEDDING", "on")
 # Seconds between the words of the embedded engine, so that a person sees them come.
-EMBEDDED_PACE = env.float("BOOKBAG_EMBEDDED_PACE", default=0.012)
-EMBEDDED_LONGEST = env.float("BOOKBAG_EMBEDDED_LONGEST", default=0.6)  # a reply
+EMBEDDED_PACE = env.seconds("BOOKBAG_EMBEDDED_PACE", 0.012)
+EMBEDDED_LONGEST = env.seconds("BOOKBAG_EMBEDDED_LONGEST", 0.6)  # a reply
 
 # --- Static files, language, time ---------------------------------------------
 
@@ -294,6 +277,6 @@ USE_TZ = True
 
 # --- Logs -------------------------------------------------------------------
 
-LOG_FORMAT = env.str("BOOKBAG_LOG_FORMAT", default="console")  # or "json"
+LOG_FORMAT = env.text("BOOKBAG_LOG_FORMAT", "console")  # or "json"
 LOGGING_CONFIG = None
-configure_logging(LOG_FORMAT, level=env.str("BOOKBAG_LOG_LEVEL", default="INFO"))
+configure_logging(LOG_FORMAT, level=env.text("BOOKBAG_LOG_LEVEL", "INFO").upper())

@@ -1,7 +1,7 @@
 """What happens during a reply, as every door sees it. One model; `streams` has the
 encoders that turn it into each wire dialect."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,6 @@ class Finished:
     end_user: str | None
     reason: str = "stop"
     credits: int = 0
-    citations: list[dict[str, object]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

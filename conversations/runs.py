@@ -285,5 +285,4 @@ def _finished(turn: Turn, draft: Draft) -> Finished:
         end_user=turn.end_user,
         reason="tool-calls" if finish and finish.reason == "tool_calls" else "stop",
         credits=replies.CREDITS if finish and finish.priced else 0,
-        citations=[replies.citation_json(c) for c in draft.citations],
     )

@@ -9,33 +9,20 @@ from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
 DONE = b"data: [DONE]\n\n"
 
 
-def v2_frames(event: Event) -> bytes:
+def v2_frames(event: Event) -> tuple[bytes, ...]:
     """API v2: bare `data:` lines, each one JSON object, closed by `[DONE]`."""
     match event:
         case Delta(text):
-            return _data({"type": "text-delta", "text": text})
+            return (_data({"type": "text-delta", "text": text}),)
         case ToolCallAsked(call_id, name, arguments):
-            return _data(
-                {
-                    "type": "tool-call",
-                    "toolCallId": call_id,
-                    "toolName": name,
-                    "input": arguments,
-                }
-            )
+            call = {"toolCallId": call_id, "toolName": name, "input": arguments}
+            return (_data({"type": "tool-call", **call}),)
         case Finished():
-            return (
-                _data(
-                    {
-                        "type": "finish",
-                        "finishReason": event.reason,
-                        "metadata": v2_metadata(event),
-                    }
-                )
-                + DONE
-            )
+            metadata = v2_metadata(event)
+            finish = {"finishReason": event.reason, "metadata": metadata}
+            return (_data({"type": "finish", **finish}), DONE)
         case Failed(message):
-            return _data({"type": "error", "errorText": message}) + DONE
+            return (_data({"type": "error", "errorText": message}), DONE)
 
 
 def v2_metadata(event: Finished) -> dict[str, Any]:
@@ -75,7 +62,6 @@ def v2_message(event: Finished, events: list[Event]) -> dict[str, Any]:
             "userId": metadata["userId"],
             "finishReason": event.reason,
             "usage": metadata["usage"],
-            **({"citations": event.citations} if event.citations else {}),
         },
     }
 

@@ -50,8 +50,10 @@ class ApiRequest(Request):
             raise InvalidBody(message="The body is empty. Send a JSON object.")
         encoding = self._request.META.get("HTTP_CONTENT_ENCODING", "identity")
         parser = self.negotiator.select_parser(self, self.parsers)
-        if parser is None or encoding.strip().lower() != "identity":
+        if parser is None:
             raise UnsupportedMediaType(self.content_type)
+        if encoding.strip().lower() != "identity":
+            raise _unsupported("Compressed bodies are not read. Send plain JSON.")
         data = parser.parse(io.BytesIO(body), self.content_type, self.parser_context)
         return data, MultiValueDict()
 
@@ -121,6 +123,10 @@ def _too_large() -> InvalidBody:
     )
 
 
+def _unsupported(message: str) -> InvalidBody:
+    return InvalidBody(message=message, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+
+
 def _too_deep() -> InvalidBody:
     return InvalidBody(message=f"The body is nested deeper than {MAX_DEPTH} levels.")
 
@@ -131,7 +137,7 @@ def _require_utf8(content_type: str) -> None:
     except ValueError:
         raise UnsupportedMediaType(content_type) from None
     if parameters.get("charset", "utf-8").strip().lower() not in {"utf-8", "utf8"}:
-        raise UnsupportedMediaType(content_type)
+        raise _unsupported("JSON is sent in UTF-8. Leave the charset out.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

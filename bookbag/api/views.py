@@ -22,7 +22,7 @@ from bookbag.api.errors import (
     as_api_error,
     envelope,
 )
-from bookbag.api.negotiation import JSONNegotiation
+from bookbag.api.negotiation import AnyNegotiation, JSONNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import to_json
 from bookbag.api.schema import documented
@@ -199,6 +199,7 @@ class HealthView(PublicApiView):
     """The process answers. It asks nobody else, so it can always be asked."""
 
     visits_database = False
+    content_negotiation_class = AnyNegotiation  # probes ask with any Accept
 
     @documented("Health", answers={200: HealthSerializer}, keyed=False)
     async def get(self, request: ApiRequest) -> Response:

@@ -18,20 +18,6 @@ class Credits(serializers.Serializer):
     credits = serializers.IntegerField(min_value=0, help_text="What the reply cost.")
 
 
-class Citation(serializers.Serializer):
-    """Where in your sources a sentence of the reply stands."""
-
-    index = serializers.IntegerField(help_text="The n of `[n]` in the text.")
-    sourceId = serializers.IntegerField()
-    documentId = serializers.IntegerField()
-    documentVersion = serializers.IntegerField()
-    title = serializers.CharField()
-    url = serializers.CharField(allow_null=True)
-    start = serializers.IntegerField(help_text="In code points of the document.")
-    end = serializers.IntegerField()
-    quote = serializers.CharField()
-
-
 class TextPart(serializers.Serializer):
     type = serializers.ChoiceField(choices=["text"])
     text = serializers.CharField()
@@ -54,7 +40,6 @@ class ReplyMetadata(serializers.Serializer):
     userId = serializers.CharField(allow_null=True)
     finishReason = serializers.ChoiceField(choices=["stop", "tool-calls"])
     usage = Credits()
-    citations = Citation(many=True, required=False)
 
 
 class Reply(serializers.Serializer):

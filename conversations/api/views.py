@@ -59,7 +59,7 @@ class ChatView(ApiView):
 
     content_negotiation_class = AnyNegotiation
     # One event, and a whole reply, in a version's dialect.
-    encode: Callable[[Event], bytes]
+    encode: Callable[[Event], tuple[bytes, ...]]
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
 
     async def post(self, request: Request, agent_id: str) -> Any:
@@ -131,7 +131,8 @@ class ChatView(ApiView):
             silent = 0.0
             async for event in run.watch(quiet=GLANCE):
                 if revoked.is_set():
-                    yield encode(Failed("The API key was revoked."))
+                    for frame in encode(Failed("The API key was revoked.")):
+                        yield frame
                     return
                 if event is None:
                     silent += GLANCE
@@ -139,4 +140,5 @@ class ChatView(ApiView):
                         continue
                     event = Delta("")
                 silent = 0.0
-                yield encode(event)
+                for frame in encode(event):
+                    yield frame

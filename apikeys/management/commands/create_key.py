@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apikeys.models import Access, ApiKey, Environment, TooManyKeys
+from bookbag.database import require_migrated
 from workspaces.models import Workspace
 
 # The model is above this room; the key's own column knows it.
@@ -41,8 +42,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_migrated()
         workspace = _workspace(options["workspace"])
-        agent = _agent(options["agent"], workspace) if options["agent"] else None
+        wanted = options["agent"]
+        # An empty one is a script's unset variable: never a key for everything.
+        agent = None if wanted is None else _agent(wanted, workspace)
         label = options["label"].strip()
         if not 1 <= len(label) <= 80:
             raise CommandError("A label has 1 to 80 characters.")
@@ -89,7 +93,7 @@ def _agent(wanted: str, workspace: Workspace) -> Any:
     if not agents.exists():
         raise CommandError(f"“{workspace.name}” has no agents.")
     raise CommandError(
-        f"“{workspace.name}” has no agent {wanted}. It has:\n" + _list(agents)
+        f"“{workspace.name}” has no agent “{wanted}”. It has:\n" + _list(agents)
     )
 
 

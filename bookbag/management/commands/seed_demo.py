@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,9 @@ from django.db import transaction
 
 from agents.models import Agent
 from apikeys.models import ApiKey, Environment
+from bookbag.database import require_migrated
 from bookbag.demo import northwind
+from bookbag.environment import kept_secret
 from conversations import runs
 from conversations.models import Channel, Conversation
 from knowledge import indexing
@@ -21,19 +21,21 @@ from knowledge.models import Source, SourceKind
 from workspaces.models import Member, Role, User, Workspace
 
 KEY_LABEL = "Demo"
-KEPT_KEYS = 20  # every call makes one; older ones are revoked
+KEPT_KEYS = 50  # every call makes one; older ones are revoked
 
 
 class Command(BaseCommand):
     help = (
         "Makes the demo workspace if it is not there, and a new API key for it at each"
-        " call. Prints how to try it; as JSON with --json."
+        f" call (the newest {KEPT_KEYS} work). Prints how to try it; as JSON with"
+        " --json."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, **options: Any) -> None:
+        require_migrated()
         facts = seed()
         self.stdout.write(
             json.dumps(facts, indent=2) if options["json"] else welcome(facts)
@@ -109,13 +111,8 @@ def _password_file() -> Path:
 
 
 def _demo_password() -> str:
-    """Random for each installation; kept beside the database, for its owner's eyes."""
-    path = _password_file()
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(9))
-    return path.read_text()
+    """Kept beside the database, for the eyes of whoever runs this installation."""
+    return kept_secret(_password_file(), length=9)
 
 
 def _known_password(owner: User) -> str | None:

@@ -10,15 +10,13 @@ import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connections
 
-from bookbag import threads
+from bookbag import environment, threads
+from bookbag.database import require_database, require_migrated
 from bookbag.demo import northwind
 from bookbag.management.commands import seed_demo
 from workspaces.models import Workspace
-
-GRACE = 10  # seconds that open streams get to finish when the server stops
 
 
 class Command(BaseCommand):
@@ -31,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers",
             type=int,
-            default=int(os.environ.get("BOOKBAG_WORKERS", "1")),
+            default=environment.whole("BOOKBAG_WORKERS", 1, least=1, most=256),
             help="Server processes; more than one needs REDIS_URL.",
         )
         parser.add_argument(
@@ -52,13 +50,14 @@ class Command(BaseCommand):
         _check_port(host, port)
         if demo:
             self._prepare_demo(host, port)
-        _check_migrations()
+        require_migrated()
         # The server's processes make their own connections.
         connections.close_all()
         threads.close_connections()
         self._serve(host, port, workers)
 
     def _prepare_demo(self, host: str, port: int) -> None:
+        require_database()
         call_command("migrate", verbosity=0, interactive=False)
         settings.BASE_URL = os.environ.get("BOOKBAG_BASE_URL", f"http://{host}:{port}")
         if not Workspace.objects.exists():
@@ -88,7 +87,7 @@ class Command(BaseCommand):
                 backlog=4096,
                 proxy_headers=bool(proxies),
                 forwarded_allow_ips=proxies or None,
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=settings.SHUTDOWN_GRACE,
             )
 
 
@@ -98,19 +97,12 @@ def _check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            other = port % 65_535 + 1
             raise CommandError(
-                f"Port {port} on {host} cannot be used: {error.strerror}. Choose"
-                f" another one, for instance PORT={port + 1}."
+                f"Port {port} on {host} cannot be used: {error}. Choose another one,"
+                f" for instance PORT={other}; HOST is the address to listen on."
             ) from error
-
-
-def _check_migrations() -> None:
-    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CommandError(
-            "The database is not up to date. Run `manage.py migrate` first."
-        )
 
 
 def _has_demo() -> bool:
