@@ -36,6 +36,10 @@ class BenchError(Exception):
     """Something did not do what was to be measured."""
 
 
+class TooBusy(BenchError):
+    """The machine was: another time it may be measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What a process had at a moment."""
@@ -84,7 +88,7 @@ class Server:
                 over = json.loads(_line(client))
             tally = _tally(client)
         if over["open"] != asked.count or tally.complete != asked.count:
-            raise BenchError(
+            raise TooBusy(
                 f"{self.name} had {over['open']} of {asked.count} streams open at once"
                 f" and completed {tally.complete}. The machine may be too busy."
             )

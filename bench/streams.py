@@ -14,7 +14,7 @@ from bench.report import Finding
 from bench.rounds import compare, noise
 from bookbag.threads import K
 
-STREAMS = 200
+STREAMS = 150
 STREAMS_ON_DAPHNE = 60  # it saturates far earlier
 STREAMS_HELD = 300
 PACE = 0.05  # seconds between words: 20 a second, as a quick model gives
