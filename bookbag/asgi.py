@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import signal
+import threading
+from types import FrameType
 from typing import Any
 
 import django
@@ -41,13 +44,13 @@ class ApiHandler(ASGIHandler):
 
 # These receivers hop to a thread at the start of every request. API views look after
 # their connections themselves, so that the health check answers while a database hangs.
-for signal, receiver in (
+for moment, receiver in (
     (signals.request_started, reset_queries),
     (signals.request_started, close_old_connections),
     (signals.request_finished, close_old_connections),
 ):
-    signal.disconnect(receiver)
-    signal.connect(receiver, sender=ASGIHandler)
+    moment.disconnect(receiver)
+    moment.connect(receiver, sender=ASGIHandler)
 
 
 class Site:
@@ -65,20 +68,52 @@ class Site:
             await handler.handle(scope, receive, send)
 
 
+# The server cuts streams off after SHUTDOWN_GRACE: before that, replies that are broken
+# off must have said so on the wire.
+DRAIN_SECONDS = settings.SHUTDOWN_GRACE - 3
+
+
 class Lifespan:
     """Starts the chores with the server, and at its end lets replies finish."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        threads.serving = True
         chores = asyncio.create_task(keep_house())
+        _drain_when_told_to_stop()
         # The first reply need not wait for the embedding model to load.
         threads.background_thread.submit(embedding.available)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         chores.cancel()
-        await runs.drain(seconds=5)
-        threads.close_connections()
+        await runs.drain(seconds=5)  # of those whose clients have left
+        await asyncio.to_thread(threads.close_connections, seconds=2)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _drain_when_told_to_stop() -> None:
+    """From the signal on, not from the end of the lifespan: by then the server has cut
+    off the streams that were open for too long."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only there can signals be heard
+    loop = asyncio.get_running_loop()
+    drains: list[asyncio.Task[None]] = []  # the loop itself keeps only weak references
+
+    def drain() -> None:
+        drains.append(loop.create_task(runs.drain(seconds=DRAIN_SECONDS)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        servers = signal.getsignal(number)
+
+        def handle(
+            number: int, frame: FrameType | None, servers: Any = servers
+        ) -> None:
+            if callable(servers):
+                servers(number, frame)
+            loop.call_soon_threadsafe(drain)
+
+        if callable(servers):
+            signal.signal(number, handle)
 
 
 application = Shell(

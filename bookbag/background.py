@@ -1,10 +1,11 @@
 """Work that nobody waits for. A row is the queue of record; this only wakes somebody.
 
 With a broker Celery's workers are woken; without one the same task runs on a thread
-of this process. Either may fail to happen: `bookbag.housekeeping` looks for rows left
-over.
+of the serving process, or at once in a command. Either may fail to happen:
+`bookbag.housekeeping` looks for rows left over.
 """
 
+import time
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from bookbag import threads
 
 log = structlog.get_logger(__name__)
 _waiting: set[tuple[str, tuple[Any, ...]]] = set()
+_sent: dict[tuple[str, tuple[Any, ...]], float] = {}  # when, to the broker
+AGAIN = 60  # seconds before the broker is sent the same once more
 
 
 def wake(task: Task, *args: Any) -> None:
@@ -25,17 +28,34 @@ def wake(task: Task, *args: Any) -> None:
     transaction.on_commit(partial(_start, task, args))
 
 
+def remind(task: Task, *args: Any) -> None:
+    """For sweepers: as `wake`, but not what the broker was sent a moment ago."""
+    now = time.monotonic()
+    for job in [one for one, sent in _sent.items() if now - sent >= AGAIN]:
+        del _sent[job]
+    if (task.name, args) not in _sent:
+        wake(task, *args)
+
+
 def _start(task: Task, args: tuple[Any, ...]) -> None:
-    if settings.CELERY_BROKER_URL:
-        try:
-            task.apply_async(args, retry=False)
-        except (OperationalError, OSError) as error:
-            log.warning("broker_unreachable", task=task.name, error=str(error))
-        return
     job = (task.name, args)
-    if job not in _waiting:  # asked for again by the sweeper while it waits
+    do = _send if settings.CELERY_BROKER_URL else _run
+    if not threads.serving:
+        do(task, args)
+    elif job not in _waiting:  # asked for again by the sweeper while it waits
         _waiting.add(job)
-        threads.background_thread.submit(_run, task, args)
+        # Sent from there as well: a broker that hangs holds up nobody's request.
+        threads.background_thread.submit(do, task, args)
+
+
+def _send(task: Task, args: tuple[Any, ...]) -> None:
+    _waiting.discard((task.name, args))
+    try:
+        task.apply_async(args, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("broker_unreachable", task=task.name, error=str(error))
+    else:
+        _sent[task.name, args] = time.monotonic()
 
 
 def _run(task: Task, args: tuple[Any, ...]) -> None:

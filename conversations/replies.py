@@ -101,7 +101,6 @@ def begin(
     Raises NotFound for a conversation that is not this agent's, and Busy while another
     turn of it is being made.
     """
-    now = timezone.now()
     with transaction.atomic():
         conversation = (
             _new_conversation(agent, end_user, api_key, channel)
@@ -109,6 +108,7 @@ def begin(
             else _locked_conversation(agent, conversation_id)
         )
         _make_way(conversation)
+        now = timezone.now()  # only now: the lock may have been long in coming
         history = _history(conversation) if conversation_id else []
         asked = Message.objects.create(
             workspace_id=agent.workspace_id,
@@ -213,6 +213,11 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             finished_at=now,
             lease_expires_at=None,
         ):
+            done = Message.objects.filter(
+                id=turn.message_id, fence=turn.fence, status=ReplyStatus.COMPLETE
+            )
+            if done.exists():  # by us: the answer to an earlier COMMIT was lost
+                return draft
             raise Overtaken
         Conversation.objects.filter(pk=turn.conversation_id).update(updated_at=now)
         LedgerEntry.objects.create(
@@ -232,15 +237,23 @@ def complete(turn: Turn, draft: Draft) -> Draft:
 
 
 def break_off(turn: Turn, draft: Draft, *, error: str) -> None:
-    """The reply ends here: partial if it has text, else failed. Costs nothing."""
-    _own(turn).update(
+    """The reply ends here: partial if it has text, else failed. Costs nothing.
+
+    Of one that a person has taken over nothing more is kept, but it ends as well: a
+    live turn would keep the conversation busy.
+    """
+    error = storable(error)[:200]
+    if _own(turn).update(
         status=ReplyStatus.PARTIAL if draft.text else ReplyStatus.FAILED,
         text=draft.text,
         journal=draft.journal,
-        error=error[:200],
+        error=error,
         finished_at=timezone.now(),
         lease_expires_at=None,
-    )
+    ):
+        return
+    left = Message.objects.live().filter(id=turn.message_id or 0, fence=turn.fence)
+    _end(left, error=error)
 
 
 def citation_json(citation: base.Citation) -> dict[str, object]:
@@ -259,9 +272,16 @@ def citation_json(citation: base.Citation) -> dict[str, object]:
 
 
 def _own(turn: Turn) -> MessageQuerySet:
-    """The reply's row, as long as it is this maker's to write."""
+    """The reply's row, as long as it is this maker's to write.
+
+    No join: PostgreSQL, having waited for another's UPDATE, looks again at the row's
+    own columns, but not at those that a join or `id IN (SELECT …)` has read before.
+    """
+    conversation = Conversation.objects.filter(
+        pk=turn.conversation_id, epoch=turn.epoch
+    )
     return Message.objects.live().filter(
-        id=turn.message_id or 0, fence=turn.fence, conversation__epoch=turn.epoch
+        models.Exists(conversation), id=turn.message_id or 0, fence=turn.fence
     )
 
 
@@ -302,13 +322,19 @@ def _make_way(conversation: Conversation) -> None:
 
 def end_lost(messages: MessageQuerySet) -> int:
     """Ends those of these replies whose maker is gone; its later writes will miss."""
-    return messages.lost().update(
+    return _end(
+        messages.lost(), error="The server stopped before the reply was complete."
+    )
+
+
+def _end(messages: MessageQuerySet, *, error: str) -> int:
+    return messages.update(
         status=models.Case(
             models.When(text="", then=models.Value(ReplyStatus.FAILED)),
             default=models.Value(ReplyStatus.PARTIAL),
         ),
         fence=models.F("fence") + 1,
-        error="The server stopped before the reply was complete.",
+        error=error,
         finished_at=timezone.now(),
         lease_expires_at=None,
     )
@@ -322,6 +348,12 @@ def _history(conversation: Conversation) -> list[base.Turn]:
         .values_list("role", "text")[:HISTORY]
     )
     return [base.Turn(ROLES[role], text) for role, text in reversed(newest)]
+
+
+def storable(text: str) -> str:
+    """Without what a database has no place for: NUL, and halves of characters."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "")
 
 
 def _title(text: str) -> str:

@@ -16,10 +16,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from agents.engine import base
 from agents.models import Agent
@@ -41,7 +42,10 @@ log = structlog.get_logger(__name__)
 
 CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_CHARACTERS = 2048
+KEEP_ALIVE = 15  # seconds of silence after which a stream says that it lives
 BREAK_OFF_SECONDS = 5  # to write down that a reply was broken off
+BEGIN_SECONDS = 8  # for the database to take a message
+SAVE_SECONDS = 20  # within the lease: a database may come back and take a reply
 MAX_CHARACTERS = 65_536  # an engine that never stops is stopped here
 FAILURE = "The reply could not be completed. Please try again."
 
@@ -60,6 +64,8 @@ class Run:
         self._news = asyncio.Event()
         self._due = asyncio.Event()
         self._saved_length = 0
+        self._saved_frames = 0
+        self._last_news = time.monotonic()
 
     @property
     def ended(self) -> bool:
@@ -98,7 +104,7 @@ class Run:
             async with asyncio.timeout(settings.REPLY_DEADLINE):
                 await self._take_from_engine(keeper)
             await _stop(keeper)
-            saved = await threads.run(replies.complete, self.turn, self.draft)
+            saved = await self._save()
         except Overtaken:
             await self._break_off("Someone else has taken over.", keeper)
         except base.EngineError as error:
@@ -113,6 +119,18 @@ class Run:
             await self._break_off("The server stopped.", keeper)
         else:
             self._publish(_finished(self.turn, saved))
+
+    async def _save(self) -> Draft:
+        """Completes the reply. A database that is away for a moment is waited for."""
+        async with asyncio.timeout(SAVE_SECONDS) as deadline:
+            while True:
+                try:
+                    return await threads.run(replies.complete, self.turn, self.draft)
+                except (OperationalError, InterfaceError):
+                    log.warning("save_failed", message_id=self.turn.message_id)
+                    if asyncio.get_running_loop().time() + 1 > (deadline.when() or 0):
+                        raise
+                    await asyncio.sleep(0.5)
 
     async def _take_from_engine(self, keeper: "asyncio.Task[None]") -> None:
         async with aclosing(replies.answer(self.turn)) as events:
@@ -135,7 +153,7 @@ class Run:
                 self.draft.finish = event
 
     def _add(self, text: str) -> None:
-        text = text.replace("\0", "")  # PostgreSQL has no place for it
+        text = replies.storable(text)
         if not text:
             return
         if len(self.draft.text) + len(text) > MAX_CHARACTERS:
@@ -148,7 +166,8 @@ class Run:
             self._due.set()
 
     async def _keep(self) -> None:
-        """Checkpoints new text and renews the lease until it is stopped."""
+        """Checkpoints new text, renews the lease, and after a long silence says that
+        the reply lives, until it is stopped."""
         renewed = time.monotonic()
         while True:
             try:
@@ -157,29 +176,36 @@ class Run:
             except TimeoutError:
                 pass
             self._due.clear()
-            length = len(self.draft.text)
+            if time.monotonic() - self._last_news >= KEEP_ALIVE:
+                # A frame like any other, in the journal too: a resumed stream counts.
+                self.draft.add("")
+                self._publish(Delta(""))
+            frames, length = len(self.draft.journal), len(self.draft.text)
             stale = time.monotonic() - renewed >= settings.REPLY_HEARTBEAT
-            if length > self._saved_length or stale:
+            if frames > self._saved_frames or stale:
                 # A copy: the draft grows on while a thread saves it.
                 draft = replace(self.draft, journal=[*self.draft.journal])
+                asked = time.monotonic()  # the lease counts from here
                 try:
                     await threads.run(replies.checkpoint, self.turn, draft)
-                except DatabaseError:  # it may be back before the lease is over
+                except (DatabaseError, InterfaceError):  # it may be back in time
                     log.warning("checkpoint_failed", message_id=self.turn.message_id)
                 else:
-                    self._saved_length = length
-                    renewed = time.monotonic()
+                    self._saved_frames, self._saved_length = frames, length
+                    renewed = asked
 
     async def _break_off(self, error: str, keeper: "asyncio.Task[None]") -> None:
         await _stop(keeper)
         try:
-            await threads.run(replies.break_off, self.turn, self.draft, error=error)
+            async with asyncio.timeout(BREAK_OFF_SECONDS):
+                await threads.run(replies.break_off, self.turn, self.draft, error=error)
         except Exception:  # the database is away: the reaper will see to the row
             log.exception("break_off_failed", message_id=self.turn.message_id)
         self._publish(Failed(FAILURE))
 
     def _publish(self, event: Event) -> None:
         self.events.append(event)
+        self._last_news = time.monotonic()
         self._news.set()
         self._news = asyncio.Event()
 
@@ -210,27 +236,45 @@ async def begin(
 ) -> Run:
     """Begins a turn and starts its run. A second turn waits for the first to end.
 
-    Raises Busy after `BUSY_WAIT` seconds, and NotFound as `replies.begin` does.
+    Raises Busy after `BUSY_WAIT` seconds, TimeoutError where the database does not
+    answer, and NotFound as `replies.begin` does.
     """
     waited_until = time.monotonic() + settings.BUSY_WAIT
     while True:
         try:
-            turn = await threads.run(
-                replies.begin,
-                agent,
-                text=text,
-                lease_owner=OWNER,
-                conversation_id=conversation_id,
-                end_user=end_user,
-                api_key=api_key,
-                channel=channel,
-            )
+            async with asyncio.timeout(BEGIN_SECONDS):
+                return await _begin_and_start(
+                    agent,
+                    text=text,
+                    conversation_id=conversation_id,
+                    end_user=end_user,
+                    api_key=api_key,
+                    channel=channel,
+                )
         except replies.Busy:
             if time.monotonic() >= waited_until:
                 raise
             await _until_free(conversation_id)
-        else:
-            return start(turn)
+
+
+async def _begin_and_start(agent: Agent, **words: Any) -> Run:
+    """Whoever asked may leave meanwhile: a turn that is committed is also made."""
+
+    async def both() -> Run:
+        words["lease_owner"] = OWNER
+        return start(await threads.run(replies.begin, agent, **words))
+
+    task = asyncio.create_task(both())
+    _beginning.add(task)
+    task.add_done_callback(_begun)
+    return await asyncio.shield(task)
+
+
+def _begun(task: "asyncio.Task[Run]") -> None:
+    _beginning.discard(task)
+    # If nobody waits any more, nobody asks for the exception.
+    if not task.cancelled() and (error := task.exception()):
+        log.debug("not_begun", error=type(error).__name__)
 
 
 def reap() -> int:
@@ -242,15 +286,19 @@ def reap() -> int:
 
 async def drain(*, seconds: float) -> None:
     """Lets this process's replies finish, and breaks off those that take longer."""
-    if not _tasks:
-        return
-    _, late = await asyncio.wait(_tasks, timeout=seconds)
+    end = time.monotonic() + seconds
+    # Again and again: a turn that waited for another begins when that one ends.
+    while (busy := {*_beginning, *_tasks}) and (left := end - time.monotonic()) > 0:
+        await asyncio.wait(busy, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    late = set(_tasks)
     for task in late:
-        task.cancel()
+        if not task.cancelling():  # else another drain has told it already
+            task.cancel()
     if late:
         await asyncio.wait(late, timeout=BREAK_OFF_SECONDS)
 
 
+_beginning: "set[asyncio.Task[Run]]" = set()
 _tasks: "set[asyncio.Task[None]]" = set()  # the loop itself keeps only weak references
 
 

@@ -12,4 +12,4 @@ def index_source(source_id: int) -> None:
 def sweep() -> None:
     """Wakes workers for every source that waits or whose worker is gone."""
     for source_id in indexing.sweep():
-        background.wake(index_source, source_id)
+        background.remind(index_source, source_id)

@@ -12,7 +12,13 @@ from agents.access import agent_for
 from agents.models import Agent
 from apikeys.permissions import check_may_write
 from apikeys.revocation import revocations
-from bookbag.api.errors import ConversationBusy, Internal, InvalidBody, NotFound
+from bookbag.api.errors import (
+    ConversationBusy,
+    Internal,
+    InvalidBody,
+    NotFound,
+    Unavailable,
+)
 from bookbag.api.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -22,13 +28,12 @@ from bookbag.api.fields import (
 from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.views import ApiView, in_database_thread
 from conversations import runs
-from conversations.events import Delta, Event, Failed, Finished
+from conversations.events import Event, Failed, Finished
 from conversations.models import Conversation
 from conversations.replies import Busy
 from conversations.runs import Run
 
 MAX_MESSAGE = 32_000  # characters
-KEEP_ALIVE = 15  # seconds of silence after which a stream says that it lives
 GLANCE = 1.0  # seconds of silence after which it is asked whether the key still holds
 
 
@@ -72,6 +77,8 @@ class ChatView(ApiView):
                 end_user=body.get("userId"),
                 api_key=request.auth,
             )
+        except TimeoutError:
+            raise Unavailable from None
         except Busy as busy:
             raise ConversationBusy(
                 "Another message of this conversation is still being answered."
@@ -110,7 +117,7 @@ class ChatView(ApiView):
 
     async def _stream(self, run: Run, *, key_id: int) -> StreamingHttpResponse:
         # Until something has happened there may still be an ordinary error to answer.
-        async for first in run.watch(quiet=KEEP_ALIVE):
+        async for first in run.watch():
             if isinstance(first, Failed):
                 raise Internal(first.message)
             break
@@ -128,17 +135,11 @@ class ChatView(ApiView):
     async def _frames(self, run: Run, key_id: int) -> AsyncIterator[bytes]:
         encode = self.encode
         async with revocations.watch(key_id) as revoked:
-            silent = 0.0
             async for event in run.watch(quiet=GLANCE):
-                if revoked.is_set():
-                    for frame in encode(Failed("The API key was revoked.")):
-                        yield frame
-                    return
-                if event is None:
-                    silent += GLANCE
-                    if silent < KEEP_ALIVE:
-                        continue
-                    event = Delta("")
-                silent = 0.0
-                for frame in encode(event):
+                cut = revoked.is_set()
+                if cut:
+                    event = Failed("The API key was revoked.")
+                for frame in encode(event) if event else ():
                     yield frame
+                if cut:
+                    return

@@ -1,12 +1,15 @@
 """The life of a reply: what is kept when clients, engines and servers go away."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.engine.base import EngineError
@@ -216,3 +219,97 @@ def test_a_server_that_stops_says_so_on_the_row(
     assert run.ended
     assert only_reply(shop).status == "partial"
     assert only_reply(shop).text == "some "
+
+
+def test_a_silent_reply_says_that_it_lives(
+    scripted: ScriptedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "KEEP_ALIVE", 1)
+    shop, _ = scripted(["at last"], pause=3.5)
+    with shop.stream("Think hard.") as stream:
+        *deltas, finish = stream.rest()
+    assert deltas[0] == {"type": "text-delta", "text": ""}
+    assert deltas[-1] == {"type": "text-delta", "text": "at last"}
+    assert finish["type"] == "finish"
+    # What a resumed stream counts is what this one was sent.
+    assert only_reply(shop).journal == [len(delta["text"]) for delta in deltas]
+
+
+def test_half_a_character_is_replaced(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["a\ud83d", "b"])
+    with shop.stream("Go.") as stream:
+        stream.rest()
+    assert stream.text == only_reply(shop).text == "a\ufffdb"
+
+
+def test_a_turn_that_was_overtaken_does_not_keep_the_conversation_busy(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted([])
+    turn = begin(shop)
+    Conversation.objects.filter(pk=turn.conversation_id).update(
+        status="escalated", epoch=1
+    )
+    replies.break_off(turn, finished("bot talks over human"), error="overtaken")
+    assert only_reply(shop).status == "failed"
+    assert only_reply(shop).text == ""
+    assert begin(shop, conversation_id=turn.conversation_id).message_id is None
+
+
+def test_of_two_writers_who_race_the_fence_lets_one_write(
+    scripted: ScriptedShop,
+) -> None:
+    """The second waits at the row, and must then see what the first has made of it."""
+    shop, _ = scripted([])
+    late_writes: dict[str, Callable[[replies.Turn], object]] = {
+        "checkpoint": lambda turn: replies.checkpoint(turn, finished("too late")),
+        "complete": lambda turn: replies.complete(turn, finished("too late")),
+        "break_off": lambda turn: replies.break_off(
+            turn, finished("too late"), error="late"
+        ),
+    }
+    for late in late_writes.values():
+        turn = begin(shop)
+        waiting = threading.Thread(target=_ignoring_overtaken, args=[late, turn])
+        with transaction.atomic():
+            # As the reaper does, in a transaction that is held open for a moment.
+            Message.objects.filter(pk=turn.message_id).update(
+                status="failed", fence=1, lease_expires_at=None
+            )
+            waiting.start()
+            time.sleep(0.5)
+        waiting.join()
+        reply = Message.objects.get(pk=turn.message_id)
+        assert (reply.status, reply.text, reply.fence) == ("failed", "", 1)
+        assert not LedgerEntry.objects.filter(message_id=reply.pk).exists()
+
+
+def _ignoring_overtaken(write: Callable[[replies.Turn], object], turn: Any) -> None:
+    try:
+        write(turn)
+    except replies.Overtaken:
+        pass
+    finally:
+        connection.close()
+
+
+def test_a_client_that_leaves_while_the_turn_begins_is_answered_all_the_same(
+    scripted: ScriptedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, _ = scripted(["ok"])
+    begin_now = replies.begin
+
+    def begin_slowly(*args: Any, **words: Any) -> replies.Turn:
+        time.sleep(1)
+        return begin_now(*args, **words)
+
+    monkeypatch.setattr(replies, "begin", begin_slowly)
+    with pytest.raises(httpx.ReadTimeout):
+        shop.client.post(
+            shop.path, headers=shop.headers, json={"message": "hi"}, timeout=0.3
+        )
+    eventually(
+        lambda: Message.objects.filter(
+            conversation__agent=shop.agent, status="complete", text="ok"
+        ).exists()
+    )

@@ -1,5 +1,7 @@
 """`kill -9`, at a bad moment. What was acknowledged is there afterwards."""
 
+import signal
+
 import httpx
 
 from tests.faults.conftest import Install
@@ -104,11 +106,35 @@ def test_a_source_whose_indexer_died_is_picked_up(install: Install) -> None:
     eventually(lambda: shop.rows(status) == [("ready",)], seconds=90)
 
 
+def test_a_server_told_to_stop_tells_its_clients(install: Install) -> None:
+    shop = install()
+    demo = shop.seed()
+    shop.environment |= SLOWLY
+    server = shop.serve()
+    with httpx.stream(
+        "POST",
+        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
+        headers={"Authorization": f"Bearer {demo['api_key']}"},
+        json={"message": "Do you ship to Canada?"},
+        timeout=60,
+    ) as response:
+        lines = response.iter_lines()
+        next(lines)
+        server.send_signal(signal.SIGTERM)
+        rest = [line for line in lines if line]
+    assert '"type":"error"' in rest[-2]
+    assert rest[-1] == "data: [DONE]"
+    server.wait(timeout=60)
+    assert "Traceback" not in shop.log.read_text()
+    replies = "SELECT status FROM conversations_message ORDER BY id DESC LIMIT 1"
+    assert shop.rows(replies) == [("partial",)]
+
+
 def test_ctrl_c_ends_all_of_it(install: Install) -> None:
     shop = install()
     shop.seed()
     server = shop.serve()
-    server.send_signal(2)
+    server.send_signal(signal.SIGINT)
     assert server.wait(timeout=30) == 0
     assert "Traceback" not in shop.log.read_text()
 
