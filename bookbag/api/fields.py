@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -42,6 +43,14 @@ def is_blank(text: str) -> bool:
     )
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+            {"type": "string", "pattern": "^[0-9]{1,19}$"},
+        ]
+    }
+)
 class StrictIntegerField(serializers.IntegerField):
     """An id: a JSON integer, or a string of digits. Never true, never 1.0."""
 
@@ -93,6 +102,7 @@ class StrictCharField(serializers.CharField):
         return data.strip(WHITESPACE) if self.trim_whitespace else data
 
 
+@extend_schema_field({"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,128}$"})
 class UserIdField(StrictCharField):
     """The caller's own id of a person."""
 

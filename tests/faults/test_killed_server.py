@@ -147,3 +147,24 @@ def test_a_taken_port_is_a_sentence(install: Install) -> None:
     log = shop.log.read_text()
     assert f"Port {shop.port}" in log
     assert "Traceback" not in log
+
+
+def test_a_database_that_is_not_there_is_a_sentence(install: Install) -> None:
+    shop = install()
+    shop.environment["DATABASE_URL"] = "postgres://bookbag:hush@127.0.0.1:1/none"
+    for command in (["serve"], ["serve", "--demo"], ["seed_demo"]):
+        assert shop.start("manage.py", *command).wait(timeout=60) == 1
+    log = shop.log.read_text()
+    assert log.count("The database does not answer") == 3
+    assert "Traceback" not in log
+    assert "hush" not in log
+
+
+def test_an_empty_database_is_a_sentence(install: Install) -> None:
+    shop = install()
+    shop.manage("migrate", "conversations", "zero", "--verbosity=0")
+    for command in (["serve"], ["seed_demo"], ["create_key", "--workspace", "1"]):
+        assert shop.start("manage.py", *command).wait(timeout=60) == 1
+    log = shop.log.read_text()
+    assert log.count("Run `manage.py migrate` first.") == 3
+    assert "Traceback" not in log
