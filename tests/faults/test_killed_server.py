@@ -1,6 +1,8 @@
 """`kill -9`, at a bad moment. What was acknowledged is there afterwards."""
 
 import signal
+from contextlib import AbstractContextManager
+from typing import Any
 
 import httpx
 
@@ -11,12 +13,23 @@ SLOWLY = {"BOOKBAG_EMBEDDED_PACE": "0.5", "BOOKBAG_EMBEDDED_LONGEST": "60"}
 
 
 def chat(installation: Installation, demo: dict, **body: object) -> httpx.Response:
-    return httpx.post(
-        f"{installation.url}/api/v2/agents/{demo['agent_id']}/chat",
-        headers={"Authorization": f"Bearer {demo['api_key']}"},
-        json={"message": "Do you ship to Canada?", "stream": False, **body},
-        timeout=90,
-    )
+    body = {"message": "Do you ship to Canada?", "stream": False, **body}
+    return httpx.post(**_request(installation, demo), json=body)
+
+
+def stream(
+    installation: Installation, demo: dict, message: str = "Do you ship to Canada?"
+) -> AbstractContextManager[httpx.Response]:
+    request = _request(installation, demo)
+    return httpx.stream("POST", **request, json={"message": message})
+
+
+def _request(installation: Installation, demo: dict) -> dict[str, Any]:
+    return {
+        "url": f"{installation.url}/api/v2/agents/{demo['agent_id']}/chat",
+        "headers": {"Authorization": f"Bearer {demo['api_key']}"},
+        "timeout": 90,
+    }
 
 
 def test_a_reply_cut_off_by_a_crash(install: Install) -> None:
@@ -25,13 +38,7 @@ def test_a_reply_cut_off_by_a_crash(install: Install) -> None:
     shop.environment |= SLOWLY
     server = shop.serve()
     received = ""
-    with httpx.stream(
-        "POST",
-        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
-        headers={"Authorization": f"Bearer {demo['api_key']}"},
-        json={"message": "Do you ship to Canada, please?"},
-        timeout=30,
-    ) as response:
+    with stream(shop, demo, "Do you ship to Canada, please?") as response:
         conversation = int(response.headers["x-conversation-id"])
         for line in response.iter_lines():
             received += line
@@ -61,13 +68,7 @@ def test_a_second_message_need_not_wait_for_the_reaper(install: Install) -> None
     demo = shop.seed()
     shop.environment |= SLOWLY
     server = shop.serve()
-    with httpx.stream(
-        "POST",
-        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
-        headers={"Authorization": f"Bearer {demo['api_key']}"},
-        json={"message": "Do you ship to Canada?"},
-        timeout=30,
-    ) as response:
+    with stream(shop, demo) as response:
         conversation = int(response.headers["x-conversation-id"])
         next(response.iter_lines())
         kill(server)
@@ -111,13 +112,7 @@ def test_a_server_told_to_stop_tells_its_clients(install: Install) -> None:
     demo = shop.seed()
     shop.environment |= SLOWLY
     server = shop.serve()
-    with httpx.stream(
-        "POST",
-        f"{shop.url}/api/v2/agents/{demo['agent_id']}/chat",
-        headers={"Authorization": f"Bearer {demo['api_key']}"},
-        json={"message": "Do you ship to Canada?"},
-        timeout=60,
-    ) as response:
+    with stream(shop, demo) as response:
         lines = response.iter_lines()
         next(lines)
         server.send_signal(signal.SIGTERM)
