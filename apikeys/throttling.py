@@ -15,6 +15,7 @@ from rest_framework.throttling import BaseThrottle
 from apikeys.limits import Decision, limiter, local_limiter
 from apikeys.models import ApiKey
 from bookbag.api.errors import TooManyRequests, error_response
+from bookbag.middleware import is_api
 
 
 class KeyThrottle(BaseThrottle):
@@ -60,7 +61,7 @@ def rate_limit_headers_middleware(
     """Every answer under /api/ says how much is left, and none is free of charge."""
 
     def add(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not request.path_info.startswith("/api/"):
+        if not is_api(request.path_info):
             return response
         decision = getattr(request, "rate_limit", None)
         if decision is None:  # no view got as far as counting it

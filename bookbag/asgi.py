@@ -24,8 +24,9 @@ from django.db import close_old_connections, reset_queries  # noqa: E402
 from apikeys.throttling import count_scope  # noqa: E402
 from bookbag import threads  # noqa: E402
 from bookbag.housekeeping import keep_house  # noqa: E402
-from bookbag.middleware import Shell  # noqa: E402
+from bookbag.middleware import is_api  # noqa: E402
 from bookbag.routing import websocket_urlpatterns  # noqa: E402
+from bookbag.shell import Shell  # noqa: E402
 from conversations import runs  # noqa: E402
 from knowledge import embedding  # noqa: E402
 
@@ -61,7 +62,7 @@ class Site:
         self.pages = ASGIHandler()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        handler = self.api if scope["path"].startswith("/api/") else self.pages
+        handler = self.api if is_api(scope["path"]) else self.pages
         # `handle`, not the handler itself: calling that would open a context, and a
         # thread, of its own for the request.
         async with ThreadSensitiveContext(executor=threads.pick()):

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from apikeys.throttling import count_scope
-from bookbag import middleware
-from bookbag.middleware import Shell
+from bookbag import shell
+from bookbag.shell import Shell
 
 CAP = 1024 * 1024
 
@@ -89,7 +89,7 @@ def scope(
 
 @pytest.fixture(autouse=True)
 def _short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "LINGER", 0.05)
+    monkeypatch.setattr(shell, "LINGER", 0.05)
 
 
 def run(
@@ -221,15 +221,15 @@ def test_a_body_of_the_cap_passes() -> None:
 def test_a_body_that_does_not_end_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(middleware, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(shell, "BODY_DEADLINE", 0.05)
     client = run(scope(), pieces=[b"{"], stalls=True)
     assert client.body.startswith(b"too_slow")
     assert client.headers["connection"] == "close"
 
 
 def test_a_page_is_refused_by_the_shell_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "MAX_UPLOAD_BYTES", 10)
-    monkeypatch.setattr(middleware, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(shell, "MAX_UPLOAD_BYTES", 10)
+    monkeypatch.setattr(shell, "BODY_DEADLINE", 0.05)
     assert run(scope("/upload"), pieces=[b"x" * 11]).status == 413
     assert run(scope("/upload"), pieces=[b"x"], stalls=True).status == 408
 
@@ -280,7 +280,7 @@ def test_the_rest_of_a_refused_body_never_reaches_django() -> None:
 def test_a_client_that_stops_reading_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(middleware, "SEND_DEADLINE", 0.05)
+    monkeypatch.setattr(shell, "SEND_DEADLINE", 0.05)
     closed = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -312,7 +312,7 @@ def test_a_client_that_stops_reading_is_given_up(
 def test_a_stream_that_is_silent_for_long_is_not_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(middleware, "SEND_DEADLINE", 0.02)
+    monkeypatch.setattr(shell, "SEND_DEADLINE", 0.02)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -14,7 +14,7 @@ import pytest
 
 from agents.models import Agent
 from apikeys.models import ApiKey
-from bookbag import middleware
+from bookbag import shell
 from tests.conftest import LiveServer, make_workspace
 
 
@@ -41,7 +41,7 @@ def caller(committed: None) -> tuple[str, str]:
 
 @pytest.fixture(autouse=True)
 def _short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "LINGER", 0.1)
+    monkeypatch.setattr(shell, "LINGER", 0.1)
 
 
 def talk(server: LiveServer, *pieces: bytes, until_closed: bool = False) -> Answer:
@@ -198,7 +198,7 @@ def test_the_key_comes_before_the_size(
 def test_a_body_that_never_ends_is_408(
     server: LiveServer, caller: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(middleware, "BODY_DEADLINE", 0.3)
+    monkeypatch.setattr(shell, "BODY_DEADLINE", 0.3)
     path, secret = caller
     half = post(path, bearer(secret), JSON, b"Content-Length: 100", body=b'{"mess')
     answer = talk(server, half, until_closed=True)
