@@ -2,7 +2,7 @@
 
     python -m bench [scenario …] [--gate] [--rounds 2]
 
-`make bench` runs them all, within three minutes where nobody else is at work.
+`make bench` runs them all, in three minutes, or four on a busy machine.
 """
 
 import argparse

@@ -105,6 +105,7 @@ class Installation:
             "BOOKBAG_DATA": str(folder),
             "DATABASE_URL": "",
             "REDIS_URL": "",
+            "BOOKBAG_LOG_LEVEL": "WARNING",
             "BOOKBAG_RATE_LIMIT": "1000000",  # floods of 401 are to stay 401
         }
         self._python("manage.py", "migrate", "--verbosity=0")
