@@ -78,6 +78,8 @@ class Shell:
                 raise
             log.exception("a request failed outside of the views")
             await self._refuse(exchange, Internal())
+        finally:
+            exchange.close()
 
     async def _refuse(self, exchange: "_Exchange", error: ApiError) -> None:
         scope = exchange.scope
@@ -127,6 +129,9 @@ class _Exchange:
         self._read = 0
         self._complete = False  # the body, to its end or to where we refused it
         self._deadline: float | None = None
+        self._sending_since: float | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._given_up = False
         self._answering = asyncio.Event()
         self._drained = asyncio.Event()  # nothing of a refused body is still to come
 
@@ -202,13 +207,42 @@ class _Exchange:
             end.cancel()
 
     async def _send_in_time(self, message: Message) -> None:
+        """Raises ClientTooSlow where the client takes nothing for SEND_DEADLINE.
+
+        One timer looks after all frames of an answer: one for each would cost a stream
+        a fifth of what a frame costs.
+        """
+        loop = asyncio.get_running_loop()
+        self._sending_since = loop.time()
+        if self._watchdog is None:
+            self._watchdog = loop.call_later(
+                SEND_DEADLINE, self._look, asyncio.current_task()
+            )
         try:
-            async with asyncio.timeout(SEND_DEADLINE) as deadline:
-                await self._send(message)
-        except TimeoutError:
-            if deadline.expired():
-                raise ClientTooSlow from None
-            raise
+            await self._send(message)
+        except asyncio.CancelledError:
+            if not self._given_up:
+                raise
+            if task := asyncio.current_task():
+                task.uncancel()  # it was we who cancelled it, and this is why
+            raise ClientTooSlow from None
+        finally:
+            self._sending_since = None
+
+    def _look(self, task: "asyncio.Task[Any] | None") -> None:
+        loop = asyncio.get_running_loop()
+        since = self._sending_since
+        left = SEND_DEADLINE if since is None else since + SEND_DEADLINE - loop.time()
+        if left > 0:
+            self._watchdog = loop.call_later(left, self._look, task)
+        else:
+            self._given_up = True
+            if task is not None:
+                task.cancel()
+
+    def close(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
 
 
 def _problems(scope: Scope) -> Iterator[ApiError]:

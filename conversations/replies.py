@@ -5,14 +5,15 @@ them. No transaction and no connection is held while the engine works. `runs` ke
 reply alive while it is being made.
 """
 
+import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from agents import engines
@@ -102,14 +103,16 @@ def begin(
     turn of it is being made.
     """
     with transaction.atomic():
-        conversation = (
-            _new_conversation(agent, end_user, api_key, channel)
-            if conversation_id is None
-            else _locked_conversation(agent, conversation_id)
-        )
-        _make_way(conversation)
+        history: list[base.Turn] = []
+        if conversation_id is None:
+            conversation = _new_conversation(
+                agent, text=text, end_user=end_user, api_key=api_key, channel=channel
+            )
+        else:
+            conversation = _locked_conversation(agent, conversation_id)
+            _make_way(conversation)
+            history = _history(conversation)
         now = timezone.now()  # only now: the lock may have been long in coming
-        history = _history(conversation) if conversation_id else []
         asked = Message.objects.create(
             workspace_id=agent.workspace_id,
             conversation=conversation,
@@ -131,9 +134,9 @@ def begin(
                 lease_expires_at=now + timedelta(seconds=settings.REPLY_LEASE),
                 created_at=now,
             ).pk
-        conversation.updated_at = now
-        conversation.title = conversation.title or _title(text)
-        conversation.save(update_fields=["status", "updated_at", "title"])
+        if conversation_id is not None:
+            conversation.updated_at = now
+            conversation.save(update_fields=["status", "updated_at"])
     return Turn(
         agent=agent,
         conversation_id=conversation.pk,
@@ -174,14 +177,39 @@ async def answer(turn: Turn) -> AsyncGenerator[base.Event, None]:
             yield event
 
 
-def checkpoint(turn: Turn, draft: Draft) -> None:
-    """Saves what there is so far and renews the lease. Raises Overtaken."""
-    if not _own(turn).update(
-        text=draft.text,
-        journal=list(draft.journal),
-        lease_expires_at=timezone.now() + timedelta(seconds=settings.REPLY_LEASE),
-    ):
-        raise Overtaken
+# By hand: it runs once a second for every open stream, and building the same query by
+# the ORM costs ten times what it costs to run it. `_own` says the same.
+_CHECKPOINT = """
+UPDATE conversations_message SET text = %s, journal = %s, lease_expires_at = %s
+WHERE id = %s AND fence = %s AND status IN ('queued', 'streaming') AND %s =
+  (SELECT epoch FROM conversations_conversation WHERE id = conversation_id)
+"""
+
+
+def checkpoint(drafts: Sequence[tuple[Turn, Draft]]) -> list[bool]:
+    """Saves what there is so far and renews the leases, in one transaction for all.
+
+    Says for each whether the turn is still its maker's to write.
+    """
+    expires = connection.ops.adapt_datetimefield_value(
+        timezone.now() + timedelta(seconds=settings.REPLY_LEASE)
+    )
+    held = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        for turn, draft in drafts:
+            cursor.execute(
+                _CHECKPOINT,
+                [
+                    draft.text,
+                    json.dumps(draft.journal),
+                    expires,
+                    turn.message_id,
+                    turn.fence,
+                    turn.epoch,
+                ],
+            )
+            held.append(bool(cursor.rowcount))
+    return held
 
 
 def complete(turn: Turn, draft: Draft) -> Draft:
@@ -197,9 +225,9 @@ def complete(turn: Turn, draft: Draft) -> Draft:
     credits = CREDITS if finish.priced else 0
     now = timezone.now()
     with transaction.atomic():
-        # The conversation's row is what a takeover locks: after this line either it
-        # has happened, and the epoch tells, or it waits for us.
-        Conversation.objects.select_for_update().get(pk=turn.conversation_id)
+        # The conversation's row is what a takeover locks, and this update as well:
+        # after it either that has happened, and the epoch tells, or it waits for us.
+        Conversation.objects.filter(pk=turn.conversation_id).update(updated_at=now)
         if not _own(turn).update(
             status=ReplyStatus.COMPLETE,
             text=draft.text,
@@ -219,7 +247,6 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             if done.exists():  # by us: the answer to an earlier COMMIT was lost
                 return draft
             raise Overtaken
-        Conversation.objects.filter(pk=turn.conversation_id).update(updated_at=now)
         LedgerEntry.objects.create(
             workspace_id=turn.agent.workspace_id,
             agent_id=turn.agent.pk,
@@ -286,7 +313,12 @@ def _own(turn: Turn) -> MessageQuerySet:
 
 
 def _new_conversation(
-    agent: Agent, end_user: str | None, api_key: ApiKey | None, channel: str
+    agent: Agent,
+    *,
+    text: str,
+    end_user: str | None,
+    api_key: ApiKey | None,
+    channel: str,
 ) -> Conversation:
     return Conversation.objects.create(
         workspace_id=agent.workspace_id,
@@ -295,6 +327,7 @@ def _new_conversation(
         api_key=api_key,
         channel=channel,
         is_test=api_key is not None and api_key.environment == Environment.TEST,
+        title=_title(text),
     )
 
 

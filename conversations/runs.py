@@ -27,6 +27,7 @@ from agents.models import Agent
 from apikeys.models import ApiKey
 from bookbag import threads
 from conversations import replies
+from conversations.checkpoints import Checkpoints
 from conversations.events import (
     END,
     Delta,
@@ -51,6 +52,7 @@ FAILURE = "The reply could not be completed. Please try again."
 
 # Names this process in the leases of its replies.
 OWNER = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+_checkpoints = Checkpoints()
 _running: dict[int, "Run"] = {}  # by conversation: it has one live turn at most
 
 
@@ -61,7 +63,7 @@ class Run:
         self.turn = turn
         self.events: list[Event] = []
         self.draft = Draft()
-        self._news = asyncio.Event()
+        self._watchers: list[asyncio.Future[bool]] = []  # told True: there is news
         self._due = asyncio.Event()
         self._saved_length = 0
         self._saved_frames = 0
@@ -80,14 +82,12 @@ class Run:
             while after < len(self.events):
                 yield self.events[after]
                 after += 1
-                # A reply that is complete already goes out frame by frame as well.
-                await asyncio.sleep(0)
+                if after < len(self.events):
+                    # A complete reply already goes out frame by frame as well.
+                    await asyncio.sleep(0)
             if self.ended:
                 return
-            try:
-                async with asyncio.timeout(quiet):
-                    await self._news.wait()
-            except TimeoutError:
+            if not await self._something_new(quiet):
                 yield None
 
     async def wait(self) -> Finished | Failed:
@@ -187,7 +187,7 @@ class Run:
                 draft = replace(self.draft, journal=[*self.draft.journal])
                 asked = time.monotonic()  # the lease counts from here
                 try:
-                    await threads.run(replies.checkpoint, self.turn, draft)
+                    await _checkpoints.save(self.turn, draft)
                 except (DatabaseError, InterfaceError):  # it may be back in time
                     log.warning("checkpoint_failed", message_id=self.turn.message_id)
                 else:
@@ -203,11 +203,25 @@ class Run:
             log.exception("break_off_failed", message_id=self.turn.message_id)
         self._publish(Failed(FAILURE))
 
+    async def _something_new(self, quiet: float | None) -> bool:
+        """Waits for the next event; False after `quiet` seconds without one."""
+        loop = asyncio.get_running_loop()
+        news = loop.create_future()
+        self._watchers.append(news)
+        # Cheaper than asyncio.timeout, and it is needed for every frame.
+        timer = loop.call_later(quiet, _tell, news, False) if quiet else None
+        try:
+            return await news
+        finally:
+            if timer:
+                timer.cancel()
+
     def _publish(self, event: Event) -> None:
         self.events.append(event)
         self._last_news = time.monotonic()
-        self._news.set()
-        self._news = asyncio.Event()
+        watchers, self._watchers = self._watchers, []
+        for news in watchers:
+            _tell(news, True)
 
 
 def start(turn: Turn) -> Run:
@@ -322,6 +336,11 @@ async def _stop(keeper: "asyncio.Task[None]") -> None:
 def _forget(run: Run) -> None:
     if _running.get(run.turn.conversation_id) is run:
         del _running[run.turn.conversation_id]
+
+
+def _tell(news: "asyncio.Future[bool]", value: bool) -> None:
+    if not news.done():
+        news.set_result(value)
 
 
 def _finished(turn: Turn, draft: Draft) -> Finished:

@@ -13,7 +13,7 @@ def v2_frames(event: Event) -> tuple[bytes, ...]:
     """API v2: bare `data:` lines, each one JSON object, closed by `[DONE]`."""
     match event:
         case Delta(text):
-            return (_data({"type": "text-delta", "text": text}),)
+            return (_DELTA + _line(text) + b"}\n\n",)
         case ToolCallAsked(call_id, name, arguments):
             call = {"toolCallId": call_id, "toolName": name, "input": arguments}
             return (_data({"type": "tool-call", **call}),)
@@ -74,8 +74,16 @@ _LINE_ENDS = {
 }
 
 
+_DELTA = b'data: {"type":"text-delta","text":'
+
+
 def _data(frame: dict[str, Any]) -> bytes:
-    payload = orjson.dumps(frame)
-    for character, escaped in _LINE_ENDS.items():
-        payload = payload.replace(character, escaped)
-    return b"data: " + payload + b"\n\n"
+    return b"data: " + _line(frame) + b"\n\n"
+
+
+def _line(value: Any) -> bytes:
+    payload = orjson.dumps(value)
+    if not payload.isascii():
+        for character, escaped in _LINE_ENDS.items():
+            payload = payload.replace(character, escaped)
+    return payload

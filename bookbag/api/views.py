@@ -65,6 +65,10 @@ class ApiView(APIView):
         """The body of an error. Another surface has other clothes."""
         return envelope(error)
 
+    def read(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
+        """What an async handler needs of database and body, looked up in the same
+        visit to a thread as the checks. An endpoint keeps it on itself."""
+
     # --- The checks -----------------------------------------------------------
 
     def initial(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
@@ -112,6 +116,7 @@ class ApiView(APIView):
 
     def _check(self) -> None:
         self.initial(self.request, *self.args, **self.kwargs)
+        self.read(self.request, *self.args, **self.kwargs)
 
     def _check_and_handle(self, handler: Callable[..., Any]) -> HttpResponseBase:
         self._check()

@@ -26,7 +26,7 @@ from bookbag.api.fields import (
     UserIdField,
 )
 from bookbag.api.negotiation import AnyNegotiation
-from bookbag.api.views import ApiView, in_database_thread
+from bookbag.api.views import ApiView
 from conversations import runs
 from conversations.events import Event, Failed, Finished
 from conversations.models import Conversation
@@ -59,6 +59,14 @@ class ChatBody(serializers.Serializer):
     )
 
 
+class EventStream(StreamingHttpResponse):
+    """Frames are bytes already, and iterated as they are: Django's own way makes two
+    generators of it, which every frame would pass."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._iterator  # type: ignore[attr-defined]  # a private of Django's
+
+
 class ChatView(ApiView):
     """A message in, a reply out: streamed, or in one piece."""
 
@@ -66,12 +74,14 @@ class ChatView(ApiView):
     # One event, and a whole reply, in a version's dialect.
     encode: Callable[[Event], tuple[bytes, ...]]
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
+    agent: Agent
+    body: dict[str, Any]
 
     async def post(self, request: Request, agent_id: str) -> Any:
-        agent, body = await in_database_thread(self._read, request, agent_id)
+        body = self.body
         try:
             run = await runs.begin(
-                agent,
+                self.agent,
                 text=body["message"],
                 conversation_id=body.get("conversationId"),
                 end_user=body.get("userId"),
@@ -88,7 +98,7 @@ class ChatView(ApiView):
             return await self._in_one_piece(run)
         return await self._stream(run, key_id=request.auth.pk)
 
-    def _read(self, request: Request, agent_id: str) -> tuple[Agent, dict[str, Any]]:
+    def read(self, request: Request, agent_id: str) -> None:
         """Agent, scope, conversation, body: the contract's order of checks."""
         agent = agent_for(request.auth, agent_id)
         check_may_write(request.auth)
@@ -98,7 +108,7 @@ class ChatView(ApiView):
             self._check_conversation(agent, request.data.get("conversationId"))
         if not is_valid:
             raise InvalidBody(form.errors)
-        return agent, form.validated_data
+        self.agent, self.body = agent, form.validated_data
 
     def _check_conversation(self, agent: Agent, conversation_id: Any) -> None:
         if conversation_id is None:
@@ -121,7 +131,7 @@ class ChatView(ApiView):
             if isinstance(first, Failed):
                 raise Internal(first.message)
             break
-        response = StreamingHttpResponse(
+        response = EventStream(
             self._frames(run, key_id), content_type="text/event-stream"
         )
         response["Cache-Control"] = "no-cache, no-transform"

@@ -158,7 +158,7 @@ def test_the_reaper_ends_what_nobody_makes(
 ) -> None:
     shop, _ = scripted([])
     turn = begin(shop)
-    replies.checkpoint(turn, replies.Draft(text=text))
+    assert replies.checkpoint([(turn, replies.Draft(text=text))]) == [True]
     runs.reap()
     assert only_reply(shop).status == "streaming"  # its lease holds
     lose(turn)
@@ -172,9 +172,9 @@ def test_who_wakes_too_late_writes_nothing(scripted: ScriptedShop) -> None:
     turn = begin(shop)
     lose(turn)
     runs.reap()
-    for write in (replies.checkpoint, replies.complete):
-        with pytest.raises(replies.Overtaken):
-            write(turn, finished("too late"))
+    assert replies.checkpoint([(turn, finished("too late"))]) == [False]
+    with pytest.raises(replies.Overtaken):
+        replies.complete(turn, finished("too late"))
     replies.break_off(turn, finished("too late"), error="late")
     assert only_reply(shop).status == "failed"
     assert only_reply(shop).text == ""
@@ -262,7 +262,7 @@ def test_of_two_writers_who_race_the_fence_lets_one_write(
     """The second waits at the row, and must then see what the first has made of it."""
     shop, _ = scripted([])
     late_writes: dict[str, Callable[[replies.Turn], object]] = {
-        "checkpoint": lambda turn: replies.checkpoint(turn, finished("too late")),
+        "checkpoint": lambda turn: replies.checkpoint([(turn, finished("too late"))]),
         "complete": lambda turn: replies.complete(turn, finished("too late")),
         "break_off": lambda turn: replies.break_off(
             turn, finished("too late"), error="late"
@@ -313,3 +313,16 @@ def test_a_client_that_leaves_while_the_turn_begins_is_answered_all_the_same(
             conversation__agent=shop.agent, status="complete", text="ok"
         ).exists()
     )
+
+
+def test_a_checkpoint_of_many_tells_each_its_own(scripted: ScriptedShop) -> None:
+    shop, _ = scripted([])
+    turns = [begin(shop) for _ in range(5)]
+    lose(turns[1])
+    Conversation.objects.filter(pk=turns[3].conversation_id).update(epoch=1)
+    runs.reap()
+    held = replies.checkpoint([(turn, replies.Draft("so far", [6])) for turn in turns])
+    assert held == [True, False, True, False, True]
+    texts = [Message.objects.get(pk=turn.message_id).text for turn in turns]
+    assert texts == ["so far", "", "so far", "", "so far"]
+    assert Message.objects.get(pk=turns[0].message_id).journal == [6]
