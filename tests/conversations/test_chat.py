@@ -202,7 +202,7 @@ def test_a_turn_that_waits_too_long_is_told_so(
     scripted: ScriptedShop, settings: Any
 ) -> None:
     settings.BUSY_WAIT = 0.3
-    shop, _ = scripted(["a ", "b ", "c"], pause=0.5)
+    shop, _ = scripted(["a ", "b ", "c"], pause=1.5)
     with shop.stream("slow one") as stream:
         stream.next()
         conversation = int(stream.response.headers["x-conversation-id"])
