@@ -385,6 +385,8 @@ def _history(conversation: Conversation) -> list[base.Turn]:
 
 def storable(text: str) -> str:
     """Without what a database has no place for: NUL, and halves of characters."""
+    if text.isascii() and "\0" not in text:
+        return text  # the usual case, at every word
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\0", "")
 
