@@ -31,6 +31,10 @@ class TooManyKeys(Exception):
     """The workspace has as many live keys as it may."""
 
 
+class NotRotatable(Exception):
+    """The key is dead, or another has replaced it already."""
+
+
 class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
     def live(self) -> Self:
         """Keys that open something now: not revoked, not expired."""
@@ -52,24 +56,28 @@ class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
         replaces: "ApiKey | None" = None,
     ) -> tuple["ApiKey", str]:
         """The new key and its secret; the secret is nowhere else. TooManyKeys."""
-        if self.for_workspace(workspace).live().count() >= MAX_KEYS:
-            raise TooManyKeys(
-                f"A workspace has at most {MAX_KEYS} keys. Revoke one that is not used."
-            )
         secret = secrets.generate(environment)
-        key = self.create(
-            workspace=workspace,
-            agent=agent,
-            label=label,
-            environment=environment,
-            access=access,
-            rate_limit=rate_limit,
-            expires_at=expires_at,
-            created_by=created_by,
-            replaces=replaces,
-            prefix=secrets.prefix(secret),
-            digest=secrets.digest(secret),
-        )
+        with transaction.atomic():
+            # Who makes keys at once takes turns, or each would count the same 99.
+            Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)
+            if self.for_workspace(workspace).live().count() >= MAX_KEYS:
+                raise TooManyKeys(
+                    f"A workspace has at most {MAX_KEYS} keys."
+                    " Revoke one that is not used."
+                )
+            key = self.create(
+                workspace=workspace,
+                agent=agent,
+                label=label,
+                environment=environment,
+                access=access,
+                rate_limit=rate_limit,
+                expires_at=expires_at,
+                created_by=created_by,
+                replaces=replaces,
+                prefix=secrets.prefix(secret),
+                digest=secrets.digest(secret),
+            )
         return key, secret
 
     def opened_by(self, secret: str) -> "ApiKey | None":
@@ -139,28 +147,41 @@ class ApiKey(TenantModel):
         expired = self.expires_at is not None and self.expires_at <= timezone.now()
         return self.revoked_at is None and not expired
 
-    def revoke(self) -> None:
-        """From the next request on it opens nothing. Twice is as good as once."""
-        if self.revoked_at is None:
-            self.revoked_at = timezone.now()
-            self.save(update_fields=["revoked_at"])
+    def revoke(self) -> bool:
+        """From the next request on it opens nothing. Whether this call did it: twice
+        is as good as once."""
+        still_open = ApiKey.objects.filter(pk=self.pk, revoked_at=None)
+        revoked = still_open.update(revoked_at=timezone.now())
+        self.refresh_from_db(fields=["revoked_at"])
+        return bool(revoked)
 
     def rotate(self, *, grace: timedelta, by: User | None) -> tuple["ApiKey", str]:
         """A new secret for the same label, scope, limit and expiry; the old one dies
-        after `grace`."""
+        after `grace`. Raises NotRotatable and TooManyKeys."""
         with transaction.atomic():
-            successor = ApiKey.objects.issue(
+            # Somebody else may have revoked or rotated it since it was read.
+            held = ApiKey.objects.select_for_update(no_key=True)
+            self.refresh_from_db(from_queryset=held)
+            if not self.is_live:
+                raise NotRotatable("This key is not in use. Create a new one.")
+            other = ApiKey.objects.filter(replaces=self).first()
+            if other is not None:
+                # A second successor would take over the few hours this one has left.
+                raise NotRotatable(
+                    f"“{other.prefix}…” has replaced this key. Rotate that one."
+                )
+            expires_at, dies_at = self.expires_at, timezone.now() + grace
+            # First, so that one that dies now leaves its place to its successor.
+            self.expires_at = min(expires_at or dies_at, dies_at)
+            self.save(update_fields=["expires_at"])
+            return ApiKey.objects.issue(
                 self.workspace,
                 label=self.label,
                 agent=self.agent,
                 environment=self.environment,
                 access=self.access,
                 rate_limit=self.rate_limit,
-                expires_at=self.expires_at,
+                expires_at=expires_at,
                 created_by=by,
                 replaces=self,
             )
-            dies_at = timezone.now() + grace
-            self.expires_at = min(self.expires_at or dies_at, dies_at)
-            self.save(update_fields=["expires_at"])
-        return successor

@@ -20,7 +20,9 @@ from bookbag import threads
 log = structlog.get_logger(__name__)
 _waiting: set[tuple[str, tuple[Any, ...]]] = set()
 _sent: dict[tuple[str, tuple[Any, ...]], float] = {}  # when, to the broker
-AGAIN = 60  # seconds before the broker is sent the same once more
+# Seconds before the broker is sent the same once more; less than a lease, so that a
+# job whose worker died at once is not held back when the lease is over.
+AGAIN = 30
 
 
 def wake(task: Task, *args: Any) -> None:
@@ -31,7 +33,7 @@ def wake(task: Task, *args: Any) -> None:
 def remind(task: Task, *args: Any) -> None:
     """For sweepers: as `wake`, but not what the broker was sent a moment ago."""
     now = time.monotonic()
-    for job in [one for one, sent in _sent.items() if now - sent >= AGAIN]:
+    for job in [one for one, sent in list(_sent.items()) if now - sent >= AGAIN]:
         del _sent[job]
     if (task.name, args) not in _sent:
         wake(task, *args)

@@ -3,6 +3,7 @@ that says which, and what it may be: nobody needs a traceback for a typing error
 
 import os
 import secrets
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def folder(name: str, default: Path) -> Path:
 def database(name: str, default: str) -> dict[str, Any]:
     """Django's settings of the database at a URL."""
     try:
-        found = environ.Env.db_url_config(text(name, default))
+        with warnings.catch_warnings(action="ignore"):  # the sentence below is enough
+            found = environ.Env.db_url_config(text(name, default))
     except Exception:
         found = {}
     if found.get("ENGINE", "").rpartition(".")[2] in ("sqlite3", "postgresql"):

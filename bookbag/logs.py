@@ -8,7 +8,7 @@ import structlog
 
 from bookbag.request_id import current
 
-# An API key, a bearer credential, an invitation's token: whatever looks like one is
+# An API key, what follows `Bearer` or `Basic`: whatever looks like a credential is
 # masked, in messages and in tracebacks, wherever the line comes from.
 _SECRETS = re.compile(
     r"(oc_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{8,}"

@@ -132,6 +132,8 @@ if _default["ENGINE"].endswith("sqlite3"):
     _default["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     _default["OPTIONS"] = {
+        # What the URL says besides, as in ?sslmode=verify-full, stays in force.
+        **_default.get("OPTIONS", {}),
         "connect_timeout": 3,
         "options": "-c statement_timeout=5000 -c lock_timeout=2000"
         " -c idle_in_transaction_session_timeout=30000",
@@ -235,7 +237,8 @@ SPECTACULAR_SETTINGS = {
 RATE_LIMIT = env.whole("BOOKBAG_RATE_LIMIT", 100, least=1)  # requests a key
 RATE_LIMIT_WINDOW = env.seconds("BOOKBAG_RATE_LIMIT_WINDOW", 10)  # seconds
 MAX_BODY_BYTES = 1024 * 1024
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# Pages take more: a source may have two million characters. The shell caps both.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * MAX_BODY_BYTES
 
 # --- Replies ------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class ApiKeyAdmin(TenantAdmin):
         self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool
     ) -> None:
         if change:
-            obj.save(update_fields=form.changed_data)
+            minting.change(obj, fields=form.changed_data, by=request.user)
             return
         key, secret = minting.mint(
             obj.workspace,
@@ -117,7 +117,9 @@ class ApiKeyAdmin(TenantAdmin):
     def is_live(self, key: ApiKey) -> bool:
         return key.is_live
 
-    @admin.action(description="Revoke: they open nothing from now on")
+    @admin.action(
+        description="Revoke: they open nothing from now on", permissions=["change"]
+    )
     def revoke(self, request: HttpRequest, queryset: models.QuerySet[ApiKey]) -> None:
         for key in queryset:
             minting.revoke(key, by=request.user)

@@ -5,8 +5,9 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
+from bookbag import background
 from bookbag.admin import ReadOnlyAdmin, TenantAdmin
-from knowledge import indexing
+from knowledge import indexing, tasks
 from knowledge.models import Chunk, Document, Source
 
 EXCERPT = 20_000  # characters of a document shown; it may have two million
@@ -75,9 +76,18 @@ class SourceAdmin(TenantAdmin):
         elif form.changed_data:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
             indexing.queue(obj)
+        background.wake(tasks.index_source, obj.pk)
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         indexing.forget(obj)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Documents and chunks go with their source, though nobody may delete them by
+        themselves; and there may be thousands of them, which nobody need read."""
+        names = [str(source) for source in objs]
+        return names, {"sources": len(names)}, set(), []
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for source in queryset:
@@ -87,6 +97,7 @@ class SourceAdmin(TenantAdmin):
     def index_again(self, request: HttpRequest, queryset: Any) -> None:
         for source in queryset:
             indexing.queue(source)
+            background.wake(tasks.index_source, source.pk)
         self.message_user(request, f"Waiting to be indexed: {len(queryset)}.")
 
 

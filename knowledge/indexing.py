@@ -44,7 +44,7 @@ def index_source(source_id: int) -> bool:
         try:
             _index(source)
         except LeaseLost:
-            return done
+            continue  # edited meanwhile, and so to be claimed anew; or not ours
         except LoadError as error:
             _fail(source, str(error))
             return done

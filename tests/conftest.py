@@ -20,6 +20,7 @@ from django.test.utils import setup_databases, teardown_databases
 
 from agents.models import Agent
 from apikeys.models import ApiKey
+from bookbag import threads
 from workspaces.models import Member, Role, User, Workspace
 
 # --- The cast -----------------------------------------------------------------
@@ -97,6 +98,7 @@ def django_db_setup(
         databases = setup_databases(verbosity=0, interactive=False)
     yield
     with django_db_blocker.unblock():
+        threads.close_connections(seconds=5)
         teardown_databases(databases, verbosity=0)
 
 

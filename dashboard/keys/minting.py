@@ -39,14 +39,21 @@ def mint(
 
 def revoke(key: ApiKey, *, by: User) -> None:
     with transaction.atomic():
-        if key.revoked_at is None:
-            key.revoke()
+        if key.revoke():
             _record("api_key.revoked", key, by=by)
+
+
+def change(key: ApiKey, *, fields: list[str], by: User) -> None:
+    """Saves these fields of the key, and that they were changed."""
+    with transaction.atomic():
+        key.save(update_fields=fields)
+        _record("api_key.changed", key, by=by, fields=fields)
 
 
 @sensitive_variables("secret")
 def rotate(key: ApiKey, *, grace: timedelta, by: User) -> tuple[ApiKey, str]:
-    """The new key and its secret; the old one dies after `grace`. TooManyKeys."""
+    """The new key and its secret; the old one dies after `grace`. NotRotatable
+    and TooManyKeys."""
     with transaction.atomic():
         fresh, secret = key.rotate(grace=grace, by=by)
         _record("api_key.created", fresh, by=by, replaces=key.pk)

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
 from agents.models import Agent
-from apikeys.models import ApiKey, TooManyKeys
+from apikeys.models import ApiKey, NotRotatable, TooManyKeys
 from dashboard.examples import chat_command
 from dashboard.keys import api, minting
 from dashboard.keys.forms import KeyForm, RotateForm
@@ -81,7 +81,7 @@ def rotate_key(request: WorkspaceRequest, key_id: int) -> HttpResponse:
         new, secret = minting.rotate(
             old, grace=form.cleaned_data["grace"], by=request.user
         )
-    except TooManyKeys as error:
+    except (NotRotatable, TooManyKeys) as error:
         form.add_error(None, str(error))
         return _panel(request, "rotate", {"key": old, "form": form}, status=422)
     return _show_once(request, new, secret)
@@ -90,6 +90,14 @@ def rotate_key(request: WorkspaceRequest, key_id: int) -> HttpResponse:
 @sensitive_variables("secret")
 def _create(request: WorkspaceRequest) -> HttpResponse:
     form = KeyForm(request.POST, workspace=request.workspace)
+    here = str(request.workspace.pk)
+    if request.POST.get("workspace", here) != here:
+        # The form was opened before they went to another workspace, in another tab.
+        form.add_error(
+            None,
+            f"You are in “{request.workspace}” now. Send this again to make the key"
+            " there, or switch back first.",
+        )
     if form.is_valid():
         chosen = form.cleaned_data
         try:

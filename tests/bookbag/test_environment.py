@@ -1,6 +1,9 @@
 """A wrong setting ends the program with a sentence that names it."""
 
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,3 +73,20 @@ def test_a_secret_is_made_once_and_read_by_its_owner_only(tmp_path: Path) -> Non
     assert len(made[0]) >= 20
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_database_url_demands_stays_in_force(tmp_path: Path) -> None:
+    """Dropped, `sslmode` would let the password travel in plain text."""
+    program = (
+        "from bookbag import settings;"
+        "print(settings.DATABASES['default']['OPTIONS']['sslmode'])"
+    )
+    url = "postgres://bookbag@db.example/bookbag?sslmode=verify-full"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"DATABASE_URL": url, "BOOKBAG_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "verify-full"

@@ -290,3 +290,23 @@ def test_two_workers_cannot_both_have_it(committed: None) -> None:
     search.forget_indexes()
     source.refresh_from_db()
     indexing.forget(source)
+
+
+def test_an_edit_through_the_queue_is_indexed_by_the_worker_it_interrupts(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`queue` takes the lease away; whoever had it looks again before it leaves."""
+    embed = embedding.embed
+    edits = ["Delivery takes 9 days."]
+
+    def edited_meanwhile(texts: list[str]) -> embedding.Vectors:
+        if edits:
+            Source.objects.filter(pk=source.pk).update(content=edits.pop())
+            indexing.queue(Source.objects.get(pk=source.pk))
+        return embed(texts)
+
+    monkeypatch.setattr(embedding, "embed", edited_meanwhile)
+    assert indexing.index_source(source.pk)
+    source.refresh_from_db()
+    assert source.status == SourceStatus.READY
+    assert "9 days" in source.documents.get(superseded_at=None).text
