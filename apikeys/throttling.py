@@ -2,20 +2,18 @@
 
 import functools
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.decorators import sync_and_async_middleware
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from apikeys.limits import Decision, limiter, local_limiter
 from apikeys.models import ApiKey
 from bookbag.api.errors import TooManyRequests, error_response
-from bookbag.middleware import is_api
+from bookbag.middleware import changes_response, is_api
 
 
 class KeyThrottle(BaseThrottle):
@@ -54,36 +52,22 @@ def rate_limit_headers(decision: Decision) -> dict[str, str]:
     }
 
 
-@sync_and_async_middleware
+@changes_response
 def rate_limit_headers_middleware(
-    get_response: Callable[[HttpRequest], Any],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponseBase:
     """Every answer under /api/ says how much is left, and none is free of charge."""
-
-    def add(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if not is_api(request.path_info):
-            return response
-        decision = getattr(request, "rate_limit", None)
-        if decision is None:  # no view got as far as counting it
-            decision = count_address(client_address(request))
-            if not decision.allowed:
-                response.close()
-                response = error_response(TooManyRequests(decision.retry_after))
-        for name, value in rate_limit_headers(decision).items():
-            response.headers[name] = value
+    if not is_api(request.path_info):
         return response
-
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            return add(request, await get_response(request))
-
-        return middleware_async
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        return add(request, get_response(request))
-
-    return middleware
+    decision = getattr(request, "rate_limit", None)
+    if decision is None:  # no view got as far as counting it
+        decision = count_address(client_address(request))
+        if not decision.allowed:
+            response.close()
+            response = error_response(TooManyRequests(decision.retry_after))
+    for name, value in rate_limit_headers(decision).items():
+        response.headers[name] = value
+    return response
 
 
 def count_scope(scope: dict[str, Any]) -> dict[str, str]:

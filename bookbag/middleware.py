@@ -1,6 +1,7 @@
 """What Django's handlers wrap around views: errors in the envelope, the page policy."""
 
-from collections.abc import Awaitable, Callable
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
@@ -9,36 +10,47 @@ from django.utils.decorators import sync_and_async_middleware
 
 from bookbag.api.errors import error_response, of_status
 
+GetResponse = Callable[[HttpRequest], Any]  # a response, or one to await
+Change = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
+
 
 def is_api(path: str) -> bool:
     return path.startswith("/api/")
 
 
-@sync_and_async_middleware
+def changes_response(change: Change) -> Callable[[GetResponse], Any]:
+    """The middleware that passes every response through this function. It is as
+    asynchronous as what it wraps, so that no request visits a thread for it."""
+
+    @sync_and_async_middleware
+    @functools.wraps(change)
+    def wrap(get_response: GetResponse) -> GetResponse:
+        if iscoroutinefunction(get_response):
+
+            async def middleware_async(request: HttpRequest) -> HttpResponseBase:
+                return change(request, await get_response(request))
+
+            return middleware_async
+
+        def middleware(request: HttpRequest) -> HttpResponseBase:
+            return change(request, get_response(request))
+
+        return middleware
+
+    return wrap
+
+
+@changes_response
 def api_errors_middleware(
-    get_response: Callable[[HttpRequest], Any],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponseBase:
     """An error page of Django's leaves /api/ in the envelope like any other error."""
-
-    def dress(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if response.status_code < 400 or not is_api(request.path_info):
-            return response
-        if response.headers.get("Content-Type", "").startswith("application/json"):
-            return response
-        response.close()
-        return error_response(of_status(response.status_code))
-
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            return dress(request, await get_response(request))
-
-        return middleware_async
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        return dress(request, get_response(request))
-
-    return middleware
+    if response.status_code < 400 or not is_api(request.path_info):
+        return response
+    if response.headers.get("Content-Type", "").startswith("application/json"):
+        return response
+    response.close()
+    return error_response(of_status(response.status_code))
 
 
 POLICY = {
@@ -68,26 +80,12 @@ def content_security_policy(path: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-@sync_and_async_middleware
+@changes_response
 def content_security_policy_middleware(
-    get_response: Callable[[HttpRequest], Any],
-) -> Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]:
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponseBase:
     """A page runs what we serve and nothing else, unless its view says otherwise."""
-
-    def add(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        response.headers.setdefault(
-            "Content-Security-Policy", content_security_policy(request.path_info)
-        )
-        return response
-
-    if iscoroutinefunction(get_response):
-
-        async def middleware_async(request: HttpRequest) -> HttpResponseBase:
-            return add(request, await get_response(request))
-
-        return middleware_async
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        return add(request, get_response(request))
-
-    return middleware
+    response.headers.setdefault(
+        "Content-Security-Policy", content_security_policy(request.path_info)
+    )
+    return response

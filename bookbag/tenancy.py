@@ -29,7 +29,7 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
-        constraints = [  # noqa: RUF012
+        constraints = [
             # What composite foreign keys point at.
             models.UniqueConstraint(
                 fields=["workspace", "id"], name="%(class)s_workspace_id"

@@ -55,9 +55,7 @@ class SourceAdmin(TenantAdmin):
         "updated_at",
     )
     autocomplete_fields = ("workspace", "agent")
-    formfield_overrides = {  # noqa: RUF012
-        models.URLField: {"assume_scheme": "https"}
-    }
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_display = ("title", "agent", "workspace", "kind", "status", "progress")
     list_filter = ("status", "kind")
     list_select_related = ("agent", "workspace")

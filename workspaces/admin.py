@@ -21,14 +21,14 @@ class NewUserForm(AdminUserCreationForm):
     class Meta:
         model = User
         fields = ("email", "name")
-        field_classes = {"email": LowerEmail}  # noqa: RUF012
+        field_classes = {"email": LowerEmail}
 
 
 class UserForm(UserChangeForm):
     class Meta:
         model = User
         fields = "__all__"  # the fieldsets below say which
-        field_classes = {"email": LowerEmail}  # noqa: RUF012
+        field_classes = {"email": LowerEmail}
 
 
 @admin.register(User)

@@ -54,7 +54,7 @@ def is_blank(text: str) -> bool:
 class StrictIntegerField(serializers.IntegerField):
     """An id: a JSON integer, or a string of digits. Never true, never 1.0."""
 
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {
         "invalid": "Must be a positive integer.",
     }
 
@@ -72,7 +72,7 @@ class StrictIntegerField(serializers.IntegerField):
 class StrictBooleanField(serializers.BooleanField):
     """true or false; not "yes", not 1."""
 
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {
         "invalid": "Must be true or false.",
     }
 
@@ -85,7 +85,7 @@ class StrictBooleanField(serializers.BooleanField):
 class StrictCharField(serializers.CharField):
     """A JSON string, without the white space around it; a number is none."""
 
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {
         "invalid": "Must be a string.",
         "blank": "Must not be blank.",
     }
@@ -106,7 +106,7 @@ class StrictCharField(serializers.CharField):
 class UserIdField(StrictCharField):
     """The caller's own id of a person."""
 
-    default_error_messages = {  # noqa: RUF012
+    default_error_messages = {
         "pattern": "Must be 1 to 128 letters, digits, dots, underscores or hyphens.",
     }
 
