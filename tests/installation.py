@@ -21,6 +21,7 @@ import httpx
 import psycopg
 
 from tests.conftest import free_port
+from tests.services import stop_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,6 +83,7 @@ class Installation:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=stop_with_parent(signal.SIGTERM),
             )
         self.processes.append(process)
         return process

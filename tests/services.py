@@ -287,12 +287,12 @@ def _spawn(
             stderr=log,
             # Ctrl-C is for the tests; they end their servers themselves.
             start_new_session=True,
-            preexec_fn=_stop_with_parent(stop),
+            preexec_fn=stop_with_parent(stop),
             **_as(account),
         )
 
 
-def _stop_with_parent(stop: signal.Signals) -> Callable[[], None] | None:
+def stop_with_parent(stop: signal.Signals) -> Callable[[], None] | None:
     """For the case that the tests are killed and no `finally` runs.
 
     The kernel takes the thread that started a server for its parent: start servers
