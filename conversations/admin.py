@@ -56,7 +56,6 @@ class MessageAdmin(ReadOnlyAdmin):
         "text",
         "answers",
         "citations",
-        "score",
         "confidence",
         "engine",
         "model",

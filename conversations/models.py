@@ -146,7 +146,6 @@ class Message(TenantModel):
         help_text="The user's message that this one replies to.",
     )
     citations = models.JSONField(default=list)
-    score = models.FloatField(null=True, help_text="The engine's confidence, 0 to 1.")
     confidence = models.CharField(max_length=10, blank=True)
     engine = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True)

@@ -260,6 +260,7 @@ async def begin(
                 return await _begin_and_start(
                     agent,
                     text=text,
+                    lease_owner=OWNER,
                     conversation_id=conversation_id,
                     end_user=end_user,
                     api_key=api_key,
@@ -275,7 +276,6 @@ async def _begin_and_start(agent: Agent, **words: Any) -> Run:
     """Whoever asked may leave meanwhile: a turn that is committed is also made."""
 
     async def both() -> Run:
-        words["lease_owner"] = OWNER
         return start(await threads.run(replies.begin, agent, **words))
 
     task = asyncio.create_task(both())

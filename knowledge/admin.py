@@ -27,23 +27,7 @@ class SourceAdmin(TenantAdmin):
     """Saved, it waits to be indexed; a worker comes for it within seconds."""
 
     form = SourceForm
-    fields = (
-        "workspace",
-        "agent",
-        "kind",
-        "title",
-        "url",
-        "question",
-        "content",
-        "status",
-        "progress",
-        "error",
-        "content_version",
-        "indexed_version",
-        "indexed_at",
-        "created_at",
-        "updated_at",
-    )
+    written = ("workspace", "agent", "kind", "title", "url", "question", "content")
     readonly_fields = (
         "status",
         "progress",
@@ -54,6 +38,7 @@ class SourceAdmin(TenantAdmin):
         "created_at",
         "updated_at",
     )
+    fields = (*written, *readonly_fields)
     autocomplete_fields = ("workspace", "agent")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_display = ("title", "agent", "workspace", "kind", "status", "progress")

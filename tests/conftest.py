@@ -19,6 +19,7 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
 from agents.models import Agent
+from apikeys import last_used, limits
 from apikeys.models import ApiKey
 from bookbag import threads
 from workspaces.models import Member, Role, User, Workspace
@@ -81,6 +82,17 @@ def agent(workspace: Workspace) -> Agent:
 @pytest.fixture
 def api_key(workspace: Workspace) -> tuple[ApiKey, str]:
     return ApiKey.objects.issue(workspace, label="Tests")
+
+
+@pytest.fixture(autouse=True)
+def _empty_window() -> Iterator[None]:
+    """What one test has asked for counts against no other."""
+    limits.limiter.cache_clear()
+    limits.local_limiter.cache_clear()
+    last_used._noted.clear()
+    yield
+    limits.limiter.cache_clear()
+    limits.local_limiter.cache_clear()
 
 
 # --- Committed rows and the real server -----------------------------------------

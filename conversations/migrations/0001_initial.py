@@ -146,12 +146,6 @@ class Migration(migrations.Migration):
                 ),
                 ("text", models.TextField(blank=True)),
                 ("citations", models.JSONField(default=list)),
-                (
-                    "score",
-                    models.FloatField(
-                        help_text="The engine's confidence, 0 to 1.", null=True
-                    ),
-                ),
                 ("confidence", models.CharField(blank=True, max_length=10)),
                 ("engine", models.CharField(blank=True, max_length=40)),
                 ("model", models.CharField(blank=True, max_length=120)),

@@ -1,26 +1,14 @@
-"""The cast of the API: keys of all kinds, and a limiter that starts empty."""
+"""The cast of the API: keys of all kinds."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from agents.models import Agent
-from apikeys import last_used, limits
 from apikeys.models import Access, ApiKey
 from tests.conftest import make_workspace
 from workspaces.models import Workspace
-
-
-@pytest.fixture(autouse=True)
-def _empty_window() -> Iterator[None]:
-    limits.limiter.cache_clear()
-    limits.local_limiter.cache_clear()
-    last_used._noted.clear()
-    yield
-    limits.limiter.cache_clear()
-    limits.local_limiter.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -336,7 +335,6 @@ def test_a_revoked_key_ends_its_stream(scripted: ScriptedShop) -> None:
     with shop.stream("Talk.") as stream:
         stream.next()
         shop.key.revoke()
-        began = time.monotonic()
         *_, last = stream.rest()
     assert last["type"] == "error"
-    assert time.monotonic() - began < 10  # the contract's 5 s, and a slow machine
+    assert len(stream.frames) < 200, "it was cut, and did not just end"

@@ -131,7 +131,9 @@ def test_ctrl_c_ends_all_of_it(install: Install) -> None:
     server = shop.serve()
     server.send_signal(signal.SIGINT)
     assert server.wait(timeout=30) == 0
-    assert "Traceback" not in shop.log.read_text()
+    log = shop.log.read_text()
+    assert f"Bookbag is at {shop.url}" in log
+    assert "Traceback" not in log
 
 
 def test_a_taken_port_is_a_sentence(install: Install) -> None:

@@ -1,6 +1,5 @@
 """The server: uvicorn with the parts chosen for it, and everything it needs first."""
 
-import os
 import socket
 import sys
 from contextlib import suppress
@@ -51,6 +50,8 @@ class Command(BaseCommand):
         if demo:
             self._prepare_demo(host, port)
         require_migrated()
+        if not demo:
+            self._say_where(host, port)
         # The server's processes make their own connections.
         connections.close_all()
         threads.close_connections()
@@ -59,12 +60,18 @@ class Command(BaseCommand):
     def _prepare_demo(self, host: str, port: int) -> None:
         require_database()
         call_command("migrate", verbosity=0, interactive=False)
-        settings.BASE_URL = os.environ.get("BOOKBAG_BASE_URL", f"http://{host}:{port}")
+        settings.BASE_URL = _base_url(host, port)
         if not Workspace.objects.exists():
             self.stderr.write("Making the demo workspace …")
         elif not _has_demo():
-            return  # somebody's own data: nothing of ours belongs there
+            # Somebody's own data: nothing of ours belongs there.
+            self._say_where(host, port)
+            return
         self.stdout.write(seed_demo.welcome(seed_demo.seed()))
+        self.stdout.flush()
+
+    def _say_where(self, host: str, port: int) -> None:
+        self.stdout.write(f"Bookbag is at {_base_url(host, port)} (Ctrl-C to stop)")
         self.stdout.flush()
 
     def _serve(self, host: str, port: int, workers: int) -> None:
@@ -103,6 +110,10 @@ def _check_port(host: str, port: int) -> None:
                 f"Port {port} on {host} cannot be used: {error}. Choose another one,"
                 f" for instance PORT={other}; HOST is the address to listen on."
             ) from error
+
+
+def _base_url(host: str, port: int) -> str:
+    return environment.text("BOOKBAG_BASE_URL", f"http://{host}:{port}").rstrip("/")
 
 
 def _has_demo() -> bool:
