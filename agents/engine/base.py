@@ -14,11 +14,35 @@ Confidence = Literal["sure", "hedged", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The engine asks for a tool to be run with `input`."""
+
+    id: str
+    name: str
+    input: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came back from the call of that id: any JSON."""
+
+    call_id: str
+    name: str
+    output: object
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One earlier or present turn of the conversation, oldest first in a list."""
+    """One earlier or present turn of the conversation, oldest first in a list.
+
+    `calls` are what an assistant's turn asked for beside its text; `results` are all
+    that a tool's turn has to say.
+    """
 
     role: Role
     text: str
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +83,18 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
+    """A tool that the engine may call.
+
+    An engine without a language model goes by `examples`, what users say when they
+    want it with a `{slot}` for each value ("Where is order {number}?"), and words the
+    outcome by `reply` ("It is {output.status}.").
+    """
+
     name: str
     description: str
     parameters: dict[str, object]  # JSON Schema
+    examples: tuple[str, ...] = ()
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +137,6 @@ class Citation:
     start: int
     end: int
     quote: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    id: str
-    name: str
-    input: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
