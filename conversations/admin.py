@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from bookbag.admin import ReadOnlyAdmin
-from conversations.models import Conversation, Message, ToolCall
+from conversations.models import Conversation, ConversationEvent, Message, ToolCall
 
 
 @admin.register(Conversation)
@@ -15,6 +15,7 @@ class ConversationAdmin(ReadOnlyAdmin):
         "agent",
         "title",
         "end_user",
+        "external_id",
         "status",
         "channel",
         "is_test",
@@ -55,8 +56,10 @@ class MessageAdmin(ReadOnlyAdmin):
         "author",
         "text",
         "answers",
+        "replaces",
         "citations",
         "confidence",
+        "score",
         "engine",
         "model",
         "finish_reason",
@@ -92,11 +95,31 @@ class ToolCallAdmin(ReadOnlyAdmin):
         "input",
         "output",
         "status",
+        "used_by",
         "created_at",
+        "submitted_at",
         "expires_at",
     )
     list_display = ("name", "call_id", "conversation", "status", "created_at")
     list_filter = ("status",)
     list_select_related = ("conversation",)
     search_fields = ("=call_id", "name", "=conversation__id")
+    ordering = ("-id",)
+
+
+@admin.register(ConversationEvent)
+class ConversationEventAdmin(ReadOnlyAdmin):
+    fields = (
+        "workspace",
+        "conversation",
+        "seq",
+        "kind",
+        "message",
+        "actor",
+        "created_at",
+    )
+    list_display = ("id", "conversation", "seq", "kind", "actor", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("conversation", "actor")
+    search_fields = ("=conversation__id",)
     ordering = ("-id",)

@@ -38,6 +38,12 @@ class Conversation(TenantModel):
     api_key = models.ForeignKey(
         "apikeys.ApiKey", null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    external_id = models.CharField(  # noqa: DJ001  (null: the caller named it not)
+        max_length=255,
+        null=True,
+        blank=True,
+        help_text="The caller's own name of the conversation, one for each user id.",
+    )
     channel = models.CharField(
         max_length=20, choices=Channel.choices, default=Channel.API
     )
@@ -53,6 +59,9 @@ class Conversation(TenantModel):
         editable=False,
         help_text="Grows at a takeover; a reply begun in an earlier epoch is not kept.",
     )
+    last_seq = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="The number of its newest event."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(
         default=timezone.now, help_text="The last activity."
@@ -67,6 +76,18 @@ class Conversation(TenantModel):
             ),
             models.CheckConstraint(
                 condition=Q(channel__in=Channel.values), name="conversation_channel"
+            ),
+            # One conversation of a name for each user id; two constraints, because
+            # null is unlike null.
+            models.UniqueConstraint(
+                fields=["agent", "end_user", "external_id"],
+                condition=Q(external_id__isnull=False, end_user__isnull=False),
+                name="conversation_name_of_user",
+            ),
+            models.UniqueConstraint(
+                fields=["agent", "external_id"],
+                condition=Q(external_id__isnull=False, end_user__isnull=True),
+                name="conversation_name",
             ),
         ]
         indexes = [
@@ -113,6 +134,15 @@ class MessageQuerySet(TenantQuerySet["Message"]):
         """All but what a retry has replaced."""
         return self.filter(hidden_at=None)
 
+    def readable(self) -> Self:
+        """What readers are shown: no reply that is still being made or came to
+        nothing, and nothing that is said to the model only."""
+        return (
+            self.visible()
+            .exclude(status__in=(*LIVE, ReplyStatus.FAILED))
+            .exclude(role=MessageRole.SYSTEM)
+        )
+
     def live(self) -> Self:
         """Replies that are being made."""
         return self.filter(status__in=LIVE)
@@ -145,8 +175,19 @@ class Message(TenantModel):
         related_name="replies",
         help_text="The user's message that this one replies to.",
     )
+    replaces = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="replacements",
+        help_text="The reply that a retry makes anew. Until the new one is complete it"
+        " is the hidden one.",
+    )
     citations = models.JSONField(default=list)
     confidence = models.CharField(max_length=10, blank=True)
+    score = models.FloatField(
+        null=True, help_text="How well the sources bear the answer out, 0 to 1."
+    )
     engine = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=120, blank=True)
     finish_reason = models.CharField(max_length=20, blank=True)
@@ -246,10 +287,18 @@ class ToolCall(TenantModel):
     name = models.CharField(max_length=60)
     input = models.JSONField(default=dict)
     output = models.JSONField(null=True)
+    used_by = models.ForeignKey(
+        Message,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="used_results",
+        help_text="The reply that was made with the result.",
+    )
     status = models.CharField(
         max_length=10, choices=ToolCallStatus.choices, default=ToolCallStatus.PENDING
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):
@@ -262,6 +311,60 @@ class ToolCall(TenantModel):
                 condition=Q(status__in=ToolCallStatus.values), name="toolcall_status"
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status="pending"),
+                name="toolcall_expiry",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.status})"
+
+
+class EventKind(models.TextChoices):
+    """What can happen to a conversation."""
+
+    MESSAGE = "message"  # somebody has said something; a reply, once it is complete
+    RETRY = "retry"  # a reply and all after it were replaced; `message` is the new one
+    TAKEOVER = "takeover"
+    HANDBACK = "handback"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"
+
+
+class ConversationEvent(TenantModel):
+    """One thing that happened, numbered without gaps within its conversation. Written
+    by `conversations.timeline`, in the transaction of its cause."""
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="events"
+    )
+    seq = models.PositiveBigIntegerField()
+    kind = models.CharField(max_length=10, choices=EventKind.choices)
+    message = models.ForeignKey(
+        Message, null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The member of staff, if a person did it in the dashboard.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["conversation", "seq"], name="conversationevent_seq"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=EventKind.values), name="conversationevent_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {self.kind}"

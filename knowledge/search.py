@@ -20,11 +20,13 @@ CACHE_BYTES = 256 * 1024 * 1024  # of all agents' indexes together, in one proce
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found. `question` is the question made to stand alone; `degraded`
-    says that meaning could not be compared and only words were."""
+    """What a search found. `score` is the chance, 0 to 1, that the first passage holds
+    the answer; `question` is the question made to stand alone; `degraded` says that
+    meaning could not be compared and only words were."""
 
     passages: list[Passage] = field(default_factory=list)
     confidence: Confidence = "unknown"
+    score: float = 0.0
     question: str = ""
     degraded: bool = False
 
@@ -50,12 +52,13 @@ def ask(index: AgentIndex, turns: Sequence[str]) -> Found:
         return Found(question=asked[0].text if asked else "", degraded=not available)
     # Sources that were indexed while the model was missing have no vectors.
     semantic = available and index.semantic
-    confidence, ranking = _likeliest(index, asked, semantic=semantic)
+    score, confidence, ranking = _likeliest(index, asked, semantic=semantic)
     passages = _mark_exact(ranking, index, semantic=semantic)
     exact = bool(passages) and passages[0].answer_exact
     return Found(
         passages=passages,
         confidence="sure" if exact else confidence,
+        score=1.0 if exact else score,
         question=ranking.question.text,
         degraded=not semantic,
     )
@@ -98,7 +101,7 @@ _indexes = IndexCache(CACHE_BYTES)
 
 def _likeliest(
     index: AgentIndex, asked: list[Question], *, semantic: bool
-) -> tuple[Confidence, Ranking]:
+) -> tuple[float, Confidence, Ranking]:
     """The reading that finds the best answer. What a turn says by itself goes before
     what it may lean on, so that a new topic is not drawn back into the old one."""
     found = []
@@ -106,10 +109,9 @@ def _likeliest(
         ranking = index.rank(question, semantic=semantic)
         confidence, chance = verdict(ranking.signs, semantic=semantic)
         if confidence == "sure":
-            return confidence, ranking
+            return chance, confidence, ranking
         found.append((chance, confidence, ranking))
-    _, confidence, ranking = max(found, key=lambda reading: reading[0])
-    return confidence, ranking
+    return max(found, key=lambda reading: reading[0])
 
 
 def _mark_exact(

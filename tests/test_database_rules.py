@@ -13,7 +13,13 @@ from django.utils import timezone
 from agents.models import Agent
 from apikeys.models import ApiKey
 from bookbag.tenancy import TenantModel, tenant_references
-from conversations.models import Conversation, Message, ToolCall
+from conversations.models import (
+    Conversation,
+    ConversationEvent,
+    EventKind,
+    Message,
+    ToolCall,
+)
 from knowledge.models import Chunk, Document, Source
 from tests.conftest import make_member, make_user, make_workspace
 from usage.models import AuditEvent, LedgerEntry
@@ -63,7 +69,10 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
         name="t",
         expires_at=timezone.now(),
     )
-    rows = (agent, newer, source, document, chunk, conversation, reply, call)
+    event = ConversationEvent.objects.create(
+        workspace=workspace, conversation=conversation, seq=1, kind=EventKind.MESSAGE
+    )
+    rows = (agent, newer, source, document, chunk, conversation, reply, call, event)
     return {type(row): row for row in rows}
 
 
@@ -126,6 +135,7 @@ def test_a_row_cannot_move_to_another_workspace(ours_and_theirs: tuple) -> None:
         (Message, {"feedback": "meh"}),
         (Message, {"status": "streaming", "lease_expires_at": None}),
         (ToolCall, {"status": "gone"}),
+        (ConversationEvent, {"kind": "rumour"}),
     ],
 )
 def test_a_value_out_of_range_is_refused(

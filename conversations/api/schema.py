@@ -11,7 +11,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import schema
-from conversations.api.views import ChatBody
+from conversations.api.chat import ChatBody
 
 
 class Credits(serializers.Serializer):

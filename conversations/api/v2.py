@@ -6,10 +6,10 @@ from django.urls import path
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import HealthView
 from conversations import streams
-from conversations.api import schema, views
+from conversations.api import chat, schema
 
 
-class ChatView(views.ChatView):
+class ChatView(chat.ChatView):
     encode = staticmethod(streams.v2_frames)
     compose = staticmethod(streams.v2_message)
 

@@ -31,7 +31,14 @@ OURS = [
     ]
     for model in apps.get_app_config(app).get_models()
 ]
-READ_ONLY = ["Conversation", "Message", "ToolCall", "Document", "Chunk"]
+READ_ONLY = [
+    "Conversation",
+    "ConversationEvent",
+    "Message",
+    "ToolCall",
+    "Document",
+    "Chunk",
+]
 READ_ONLY += ["LedgerEntry", "AuditEvent"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
