@@ -4,8 +4,10 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from agents.models import Agent
+from agents.models import Action, Agent, no_parameters
 from bookbag.admin import TenantAdmin
+from bookbag.api.errors import InvalidBody
+from bookbag.api.parsers import parse_object
 
 
 @admin.register(Agent)
@@ -43,3 +45,82 @@ class AgentAdmin(TenantAdmin):
     def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Archive it: its conversations are somebody's."""
         return False
+
+
+class ParametersField(forms.JSONField):
+    """JSON as strict as the API's: what passes can be kept by every database."""
+
+    def to_python(self, value: Any) -> Any:
+        if self.disabled or value in self.empty_values:
+            return super().to_python(value)
+        try:
+            return parse_object(str(value).encode())
+        except InvalidBody as error:
+            said = error.message.replace("The body", "The text")
+            raise forms.ValidationError(said) from None
+        except UnicodeEncodeError:
+            raise forms.ValidationError("The text is no Unicode.") from None
+
+
+class LinesField(forms.CharField):
+    """A list of phrases, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (line.strip() for line in (super().to_python(value) or "").splitlines())
+        return [line for line in lines if line]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or []) != self.to_python(data)
+
+
+class ActionForm(forms.ModelForm):
+    parameters = ParametersField(
+        widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField"}),
+        initial=no_parameters,
+        help_text=Action._meta.get_field("parameters").help_text,
+    )
+    examples = LinesField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "class": "vLargeTextField"}),
+        help_text=f"{Action._meta.get_field('examples').help_text} One a line.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
+        if agent and workspace and agent.workspace != workspace:
+            self.add_error("agent", "This agent is of another workspace.")
+        return cleaned
+
+
+@admin.register(Action)
+class ActionAdmin(TenantAdmin):
+    form = ActionForm
+    fields = (
+        "workspace",
+        "agent",
+        "name",
+        "kind",
+        "description",
+        "parameters",
+        "examples",
+        "reply",
+        "enabled",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = ("created_at", "updated_at")
+    autocomplete_fields = ("workspace", "agent")
+    list_display = ("name", "id", "agent", "workspace", "kind", "enabled")
+    list_filter = ("enabled", "kind")
+    list_select_related = ("agent", "workspace")
+    search_fields = ("name", "=id", "agent__name", "workspace__name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fixed = ["agent"] if obj else []
+        return [*fixed, *super().get_readonly_fields(request, obj)]

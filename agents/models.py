@@ -2,10 +2,16 @@
 
 from typing import Self
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.utils import timezone
 
+from agents.engine import schemas
 from bookbag.tenancy import TenantModel, TenantQuerySet
 
 
@@ -73,3 +79,94 @@ class Agent(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+ACTION_NAME = r"\A[A-Za-z0-9_]{1,60}\Z"
+MOST_EXAMPLES = 20
+LONGEST_EXAMPLE = 200
+
+
+class ActionKind(models.TextChoices):
+    """Who runs an action."""
+
+    CLIENT = "client", "Client: the program that called runs it"
+
+
+def no_parameters() -> dict[str, object]:
+    return {"type": "object", "properties": {}}
+
+
+class Action(TenantModel):
+    """Something an agent can have done. While enabled it is a tool of its model."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="actions")
+    name = models.CharField(
+        max_length=60,
+        validators=[
+            RegexValidator(ACTION_NAME, "Letters A to Z, digits and underscores only.")
+        ],
+        help_text="What the model and the program that runs it call it:"
+        " letters, digits and underscores, for example order_status.",
+    )
+    kind = models.CharField(
+        max_length=20,
+        choices=ActionKind.choices,
+        default=ActionKind.CLIENT,
+        help_text="A client action is handed to the API's caller as a tool call; the"
+        " caller runs it and submits the result.",
+        error_messages={
+            "invalid_choice": "There is no kind “%(value)s” yet: only “client”, which"
+            " the API's caller runs."
+        },
+    )
+    description = models.TextField(
+        max_length=1_000,
+        help_text="When the agent should use it, and what it gives. Models read this.",
+    )
+    parameters = models.JSONField(
+        default=no_parameters,
+        help_text="A JSON Schema (draft 2020-12) of what the action is called with:"
+        " “type”: “object” at its top, at most 16 KiB.",
+    )
+    examples = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="What people say when they want it, with a {slot} for each value:"
+        " “Where is order {number}?”. Only the embedded engine needs them; without"
+        " any it never uses the action.",
+    )
+    reply = models.TextField(
+        blank=True,
+        max_length=2_000,
+        help_text="How the embedded engine words the result:"
+        " “Order {input.number} is {output.status}.” Empty: it reads the result out.",
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(TenantModel.Meta):
+        ordering = ["agent", "name", "id"]
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["agent", "name"],
+                name="action_name_once",
+                violation_error_message="The agent has an action of this name already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=ActionKind.values), name="action_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(name__regex=ACTION_NAME), name="action_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        try:
+            schemas.check_schema(self.parameters)
+        except schemas.Flaw as flaw:
+            raise ValidationError({"parameters": str(flaw)}) from None
