@@ -1,0 +1,57 @@
+"""What stands behind the question mark of an address."""
+
+import datetime as dt
+import re
+from typing import cast
+
+from rest_framework.request import Request
+
+from bookbag.api.errors import InvalidBody
+
+# int() takes "1_0", "١٢" and white space, too.
+_INTEGER = re.compile(r"\A-?[0-9]+\Z")
+MAX_DIGITS = 18  # in which every number fits into 64 bits
+
+
+def parameter(request: Request, name: str) -> str | None:
+    """The value of a parameter, None where it is not given. InvalidBody."""
+    values = cast(list[str], request.query_params.getlist(name))
+    if not values:
+        return None
+    if len(values) > 1:
+        raise InvalidBody({name: "Must not be given more than once."})
+    if "\0" in values[0]:
+        raise InvalidBody({name: "Must not contain the character U+0000."})
+    return values[0]
+
+
+def integer(request: Request, name: str) -> int | None:
+    """As above; a whole number, however large. InvalidBody."""
+    text = parameter(request, name)
+    if text is None:
+        return None
+    if not _INTEGER.match(text):
+        raise InvalidBody({name: "Must be an integer."})
+    # What is too long for int() is only known to be large.
+    digits = text.lstrip("-0") or "0"
+    number = int(digits) if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
+    return -number if text.startswith("-") else number
+
+
+def moment(request: Request, name: str) -> dt.datetime | None:
+    """As above; a time in Unix seconds. InvalidBody."""
+    seconds = integer(request, name)
+    if seconds is None:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    except (OverflowError, ValueError, OSError):
+        raise InvalidBody({name: "Must be a time in Unix seconds."}) from None
+
+
+def choice(request: Request, name: str, choices: list[str]) -> str | None:
+    """As above; one of these words. InvalidBody."""
+    word = parameter(request, name)
+    if word is not None and word not in choices:
+        raise InvalidBody({name: f"Must be one of: {', '.join(choices)}."})
+    return word
