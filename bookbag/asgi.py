@@ -23,7 +23,7 @@ from django.db import close_old_connections, reset_queries  # noqa: E402
 
 from apikeys.throttling import count_scope  # noqa: E402
 from bookbag import threads  # noqa: E402
-from bookbag.housekeeping import keep_house  # noqa: E402
+from bookbag.housekeeping import keep_house, tidy_up  # noqa: E402
 from bookbag.middleware import is_api  # noqa: E402
 from bookbag.routing import websocket_urlpatterns  # noqa: E402
 from bookbag.shell import Shell  # noqa: E402
@@ -88,6 +88,7 @@ class Lifespan:
         await receive()
         chores.cancel()
         await runs.drain(seconds=5)  # of those whose clients have left
+        await tidy_up(seconds=1)
         await asyncio.to_thread(threads.close_connections, seconds=2)
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -1,21 +1,25 @@
-"""What was used, and who did what. Both tables only ever grow."""
+"""What was used, and who did what. The ledger and the audit trail only ever grow."""
 
 from django.db import models
 from django.utils import timezone
 
 from bookbag.tenancy import TenantModel
 
+NOBODY = 0  # in roll-ups: no agent, no key. NULLs would never be the same row twice.
+SLOTS = 16
+
 
 class LedgerEntry(TenantModel):
     """What one reply cost; written in the transaction that completes the reply.
 
     The agent, key and message are numbers, not references: the ledger outlives them.
+    A reply that is not stored costs as well, and has no message to name.
     """
 
     agent_id = models.BigIntegerField()
     api_key_id = models.BigIntegerField(null=True)
-    conversation_id = models.BigIntegerField()
-    message_id = models.BigIntegerField(unique=True)
+    conversation_id = models.BigIntegerField(null=True)
+    message_id = models.BigIntegerField(unique=True, null=True)
     engine = models.CharField(max_length=40)
     model = models.CharField(max_length=120)
     credits = models.PositiveIntegerField()
@@ -30,6 +34,61 @@ class LedgerEntry(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.credits} credits for message {self.message_id}"
+
+
+class DailyUsage(TenantModel):
+    """The ledger, rolled up by day (of UTC), agent and key.
+
+    Only the ledger's trigger writes here, in the transaction of the entry itself
+    (`usage.guards`): the two cannot disagree. A day's numbers are the sum of its slots:
+    replies that end at once do not wait for each other's row.
+    """
+
+    day = models.DateField()
+    agent_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField(help_text="0: no key.")
+    slot = models.PositiveSmallIntegerField()
+    replies = models.PositiveBigIntegerField()
+    input_tokens = models.PositiveBigIntegerField()
+    output_tokens = models.PositiveBigIntegerField()
+    credits = models.PositiveBigIntegerField()
+
+    class Meta(TenantModel.Meta):
+        verbose_name_plural = "daily usage"
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["workspace", "day", "agent_id", "api_key_id", "slot"],
+                name="daily_usage_slot",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.credits} credits of agent {self.agent_id}"
+
+
+class RequestCount(TenantModel):
+    """How many API requests a key made on a day (of UTC), by agent.
+
+    `usage.request_counts` adds to it every few seconds, never within a request.
+    """
+
+    day = models.DateField()
+    agent_id = models.BigIntegerField(help_text="0: a request about no agent.")
+    api_key_id = models.BigIntegerField()
+    requests = models.PositiveBigIntegerField()
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["workspace", "day", "agent_id", "api_key_id"],
+                name="request_count_row",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.requests} requests of key {self.api_key_id}"
 
 
 class AuditEvent(TenantModel):

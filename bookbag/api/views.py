@@ -26,6 +26,7 @@ from bookbag.api.negotiation import AnyNegotiation, JSONNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import to_json
 from bookbag.api.schema import documented
+from bookbag.api.signals import admitted
 
 # Seconds a request may spend with the database. A frozen server ignores its own
 # time-outs, so ours is kept here.
@@ -116,7 +117,10 @@ class ApiView(APIView):
 
     def _check(self) -> None:
         self.initial(self.request, *self.args, **self.kwargs)
-        self.read(self.request, *self.args, **self.kwargs)
+        try:
+            self.read(self.request, *self.args, **self.kwargs)
+        finally:
+            admitted.send(type(self), view=self)
 
     def _check_and_handle(self, handler: Callable[..., Any]) -> HttpResponseBase:
         self._check()

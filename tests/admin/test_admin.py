@@ -16,7 +16,7 @@ from bookbag.admin import CappedPaginator
 from knowledge.models import Source
 from tests.conftest import make_user
 from tests.test_database_rules import one_of_each
-from usage.models import AuditEvent, LedgerEntry
+from usage.models import AuditEvent, DailyUsage, LedgerEntry, RequestCount
 from workspaces.models import Invitation, Member, User, Workspace
 
 OURS = [
@@ -39,7 +39,7 @@ READ_ONLY = [
     "Document",
     "Chunk",
 ]
-READ_ONLY += ["LedgerEntry", "AuditEvent"]
+READ_ONLY += ["LedgerEntry", "DailyUsage", "RequestCount", "AuditEvent"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
 
@@ -68,6 +68,9 @@ def rows(workspace: Workspace, owner: User) -> dict[str, models.Model]:
         output_tokens=1,
         estimated=False,
     )
+    requests = RequestCount.objects.create(
+        workspace=workspace, day="2026-01-01", agent_id=1, api_key_id=1, requests=1
+    )
     audit = AuditEvent.objects.create(workspace=workspace, action="a.b", target="c:1")
     invitation, _ = Invitation.objects.issue(
         workspace, email="new@example.com", role="viewer", invited_by=owner
@@ -79,6 +82,8 @@ def rows(workspace: Workspace, owner: User) -> dict[str, models.Model]:
         "Member": owner.memberships.get(),
         "Invitation": invitation,
         "LedgerEntry": ledger,
+        "DailyUsage": DailyUsage.objects.get(workspace=workspace),
+        "RequestCount": requests,
         "AuditEvent": audit,
     }
 
