@@ -1,6 +1,7 @@
 """The assistants."""
 
-from typing import Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import (
@@ -11,7 +12,7 @@ from django.core.validators import (
 from django.db import models
 from django.utils import timezone
 
-from agents.engine import schemas
+from agents.engine import phrases, results, schemas
 from bookbag.tenancy import TenantModel, TenantQuerySet
 
 
@@ -166,7 +167,34 @@ class Action(TenantModel):
         return self.name
 
     def clean(self) -> None:
+        """Raises ValidationError, by field, in sentences for whoever wrote it."""
         try:
             schemas.check_schema(self.parameters)
         except schemas.Flaw as flaw:
             raise ValidationError({"parameters": str(flaw)}) from None
+        flaws = {
+            "examples": list(_flaws_of(self.examples, self.parameters)),
+            "reply": list(_flaws(results.check_reply, self.reply)),
+        }
+        if any(flaws.values()):
+            raise ValidationError({name: said for name, said in flaws.items() if said})
+
+
+def _flaws_of(examples: object, parameters: dict[str, Any]) -> Iterator[str]:
+    if not isinstance(examples, list) or not all(isinstance(e, str) for e in examples):
+        yield "The examples must be a list of phrases."
+        return
+    if len(examples) > MOST_EXAMPLES:
+        yield f"There may be {MOST_EXAMPLES} examples at most."
+    for example in examples[:MOST_EXAMPLES]:
+        if len(example) > LONGEST_EXAMPLE:
+            yield f"An example may have {LONGEST_EXAMPLE} characters: “{example[:40]}…”"
+        else:
+            yield from _flaws(phrases.check_example, example, parameters)
+
+
+def _flaws(check: Callable[..., None], *args: object) -> Iterator[str]:
+    try:
+        check(*args)
+    except schemas.Flaw as flaw:
+        yield str(flaw)

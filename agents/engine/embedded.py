@@ -1,12 +1,14 @@
 """The engine that is always there: it quotes the passages, and invents nothing."""
 
 import asyncio
+import json
 import re
+import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from agents.engine import smalltalk
+from agents.engine import phrases, results, smalltalk
 from agents.engine.base import (
     Citation,
     Confidence,
@@ -17,6 +19,7 @@ from agents.engine.base import (
     Request,
     Sentence,
     TextDelta,
+    ToolCall,
     Usage,
 )
 
@@ -56,7 +59,11 @@ class Reply:
 
 
 class EmbeddedEngine:
-    """Sentences of the passages, word for word, with where they stand."""
+    """Sentences of the passages, word for word, with where they stand.
+
+    A tool it calls only where a message says one of the tool's examples, and then it
+    says nothing else.
+    """
 
     name = "embedded"
 
@@ -70,6 +77,16 @@ class EmbeddedEngine:
     async def stream(self, request: Request) -> AsyncGenerator[Event, None]:
         if time.monotonic() > request.deadline:
             raise EngineError("timeout", "The reply took too long to begin.")
+        call = tool_call(request)
+        if call:
+            yield call
+            yield Usage(
+                input_tokens=_tokens(_last_message(request)),
+                output_tokens=_tokens(json.dumps(call.input)),
+                estimated=True,
+            )
+            yield Finish("tool_calls", engine=self.name, model=self.name)
+            return
         reply = compose(request)
         room = request.max_output_tokens * CHARACTERS_A_TOKEN
         pause = min(self.pace, self.longest / max(1, len(_WORD.findall(reply.text))))
@@ -101,8 +118,29 @@ class EmbeddedEngine:
         )
 
 
+def tool_call(request: Request) -> ToolCall | None:
+    """The call that the last message asks for. Results are answered, never followed by
+    another call: nothing here could tell when it is enough."""
+    if not request.tools or results.unanswered(request.turns):
+        return None
+    asked = phrases.call_for(request.tools, _last_message(request))
+    return asked and ToolCall(f"call_{secrets.token_hex(12)}", *asked)
+
+
 def compose(request: Request) -> Reply:
-    """What the engine says: small talk, quotes, a hedged quote, or that it cannot."""
+    """What the engine says: of results what they hold, and to the last message small
+    talk, quotes, a hedged quote, or that it cannot."""
+    if not results.unanswered(request.turns):
+        return _answer(request)
+    found = Part(results.answer(request.turns, request.tools))
+    if request.turns[-1].role != "user" or smalltalk.kind(_last_message(request)):
+        return Reply((found,), None)
+    # The result came with a message of its own, which is to be answered too.
+    more = _answer(request)
+    return Reply((replace(found, text=f"{found.text}\n\n"), *more.parts), None)
+
+
+def _answer(request: Request) -> Reply:
     chat = smalltalk.kind(_last_message(request))
     if chat and not (chat == "human" and request.confidence == "sure"):
         return Reply((Part(smalltalk.answer(chat, request.agent_name)),), None)
