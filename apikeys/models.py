@@ -13,6 +13,9 @@ from bookbag.tenancy import TenantModel, TenantQuerySet
 from workspaces.models import User, Workspace
 
 MAX_KEYS = 100  # live keys a workspace may have
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+# Nothing that is done for a request takes longer; then its maker is gone.
+IDEMPOTENCY_IN_FLIGHT = timedelta(minutes=5)
 
 
 class Environment(models.TextChoices):
@@ -185,3 +188,61 @@ class ApiKey(TenantModel):
                 created_by=by,
                 replaces=self,
             )
+
+
+class IdempotencyKeyQuerySet(TenantQuerySet["IdempotencyKey"]):
+    def in_flight(self) -> Self:
+        """Claims of requests that have led to nothing yet."""
+        return self.filter(conversation_id=None, status=None)
+
+    def expired(self) -> Self:
+        """Those that count no more."""
+        now = timezone.now()
+        old = Q(created_at__lte=now - IDEMPOTENCY_KEPT)
+        lost = Q(created_at__lte=now - IDEMPOTENCY_IN_FLIGHT)
+        return self.filter(old | (lost & Q(conversation_id=None, status=None)))
+
+
+class IdempotencyKey(TenantModel):
+    """A request that its client may send again, and what became of it: a turn, named
+    by its ids, or an answer. See `apikeys.idempotency`."""
+
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.CASCADE, related_name="+", db_index=False
+    )  # the constraint below is an index of it
+    name = models.CharField(max_length=255, help_text="As the client sent it.")
+    route = models.CharField(max_length=200, help_text="Its beginning, to look at.")
+    digest = models.BinaryField(max_length=32, help_text="Of the route and the body.")
+    # Numbers, not references: conversations are above this room.
+    conversation_id = models.BigIntegerField(null=True)
+    message_id = models.BigIntegerField(null=True)
+    user_message_id = models.BigIntegerField(null=True)
+    status = models.PositiveSmallIntegerField(null=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(
+        default=timezone.now, editable=False, db_index=True
+    )
+
+    objects = IdempotencyKeyQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta(TenantModel.Meta):
+        verbose_name = "idempotency key"
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["api_key", "name"], name="idempotencykey_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.conversation_id is None and self.status is None
+
+    @property
+    def is_expired(self) -> bool:
+        kept = IDEMPOTENCY_IN_FLIGHT if self.is_in_flight else IDEMPOTENCY_KEPT
+        return self.created_at <= timezone.now() - kept

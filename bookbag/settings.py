@@ -221,6 +221,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "bookbag.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
+API_ONCE = "apikeys.idempotency.once"  # who remembers POSTs with an Idempotency-Key
 SPECTACULAR_SETTINGS = {
     "TITLE": "Bookbag API",
     "DESCRIPTION": "Chat with agents that answer from your own knowledge.",

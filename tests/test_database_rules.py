@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.utils import timezone
 
 from agents.models import Agent
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.tenancy import TenantModel, tenant_references
 from conversations.models import (
     Conversation,
@@ -72,8 +72,11 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
     event = ConversationEvent.objects.create(
         workspace=workspace, conversation=conversation, seq=1, kind=EventKind.MESSAGE
     )
+    claim = IdempotencyKey.objects.create(
+        workspace=workspace, api_key=key, name="n", route="POST /", digest=b"d" * 32
+    )
     rows = (agent, newer, source, document, chunk, conversation, reply, call, event)
-    return {type(row): row for row in rows}
+    return {type(row): row for row in (*rows, claim)}
 
 
 @pytest.fixture

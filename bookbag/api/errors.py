@@ -176,6 +176,27 @@ class ConversationBusy(ApiError):
         super().__init__(409, "CHAT_CONVERSATION_BUSY", message)
 
 
+class IdempotencyKeyInUse(ApiError):
+    def __init__(self) -> None:
+        super().__init__(
+            409,
+            "IDEMPOTENCY_KEY_IN_USE",
+            "A request with this Idempotency-Key is still being worked on."
+            " Send it again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+
+
+class IdempotencyKeyReused(ApiError):
+    def __init__(self) -> None:
+        super().__init__(
+            422,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key was used for another request: another address or"
+            " another body. Use a new one for every new request.",
+        )
+
+
 class TooManyRequests(ApiError):
     def __init__(self, retry_after: int) -> None:
         super().__init__(

@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers
 
 from bookbag.api.errors import CODES, OPT_IN_CODES
+from bookbag.api.idempotency import HEADER, REPLAYED
 
 
 class ErrorDetailSerializer(serializers.Serializer):
@@ -37,9 +38,11 @@ REASONS = {
     405: "This address does not know that method.",
     406: "The Accept header refuses JSON.",
     408: "The body took too long to arrive.",
-    409: "The conversation is still being answered.",
+    409: "The conversation is still being answered, or a request with this"
+    " Idempotency-Key is still being worked on.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
+    422: "The Idempotency-Key was used for another request.",
     429: "Too many requests; `Retry-After` says when to come back.",
     500: "Something went wrong on our side.",
     503: "Not available right now; `Retry-After` says when to come back.",
@@ -134,4 +137,38 @@ def documented(
 @functools.cache
 def document() -> dict[str, Any]:
     """The OpenAPI document; routes do not change while a process lives."""
-    return SchemaGenerator().get_schema(request=None, public=True)
+    described = SchemaGenerator().get_schema(request=None, public=True)
+    for operations in described["paths"].values():
+        if "post" in operations:
+            _document_idempotency(operations["post"])
+    return described
+
+
+def _document_idempotency(post: dict[str, Any]) -> None:
+    """Every keyed POST takes the header, whoever wrote it; see `bookbag.api.views`."""
+    responses = post["responses"]
+    if not post.get("security") or "401" not in responses:
+        return
+    post.setdefault("parameters", []).append(
+        {
+            "in": "header",
+            "name": HEADER,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "description": (
+                "A name that you give to this request, such as a random UUID. Sent"
+                " again within 24 hours with the same name and body, it is not done"
+                " again: you get the same answer, marked `Idempotency-Replayed: true`."
+            ),
+        }
+    )
+    replayed = {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "The answer was given before, to the same Idempotency-Key.",
+    }
+    for status, response in responses.items():
+        if status.startswith("2"):
+            response.setdefault("headers", {})[REPLAYED] = replayed
+    for status in ("400", "409", "422"):
+        # In the clothes of this endpoint's other errors.
+        refusal = {**responses["401"], "description": REASONS[int(status)]}
+        responses.setdefault(status, refusal)

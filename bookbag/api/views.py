@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import cache, partial
 from inspect import iscoroutinefunction
 from typing import Any, NoReturn
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
@@ -36,9 +39,10 @@ DATABASE_DEADLINE = 8
 class ApiView(APIView):
     """Route, method, key, limit, permission, handler; errors in the envelope.
 
-    A sync handler runs together with the checks in one visit to a database thread. An
-    async one is awaited after them, on the event loop: it must not touch the database
-    itself.
+    A sync handler runs together with the checks in one visit to a database thread. If
+    it is a POST with an Idempotency-Key, what it writes is one transaction. An async
+    one is awaited after the checks, on the event loop: it must not touch the database
+    itself, and sees to such keys itself.
     """
 
     view_is_async = True
@@ -123,8 +127,15 @@ class ApiView(APIView):
             admitted.send(type(self), view=self)
 
     def _check_and_handle(self, handler: Callable[..., Any]) -> HttpResponseBase:
-        self._check()
-        return handler(self.request, *self.args, **self.kwargs)
+        self.initial(self.request, *self.args, **self.kwargs)
+        try:
+            return _once()(self.request, partial(self._read_and_handle, handler))
+        finally:
+            admitted.send(type(self), view=self)
+
+    def _read_and_handle(self, handler: Callable[..., Any]) -> HttpResponseBase:
+        self.read(self.request, *self.args, **self.kwargs)
+        return self._finish(handler(self.request, *self.args, **self.kwargs))
 
     async def _hop(self, function: Callable[..., Any], *args: Any) -> Any:
         """One visit to a thread that holds a database connection."""
@@ -182,6 +193,12 @@ def _with_fresh_connection(function: Callable[..., Any], *args: Any) -> Any:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
     return function(*args)
+
+
+@cache
+def _once() -> Callable[..., HttpResponseBase]:
+    """`once(request, handle)` does what is asked for if it has not been done before."""
+    return import_string(settings.API_ONCE)
 
 
 def _own_headers(response: Response) -> dict[str, str]:

@@ -38,6 +38,7 @@ READ_ONLY = [
     "ToolCall",
     "Document",
     "Chunk",
+    "IdempotencyKey",
 ]
 READ_ONLY += ["LedgerEntry", "DailyUsage", "RequestCount", "AuditEvent"]
 NAMES = [model.__name__ for model in OURS]
