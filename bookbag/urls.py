@@ -8,6 +8,9 @@ from bookbag import health
 
 urlpatterns = [
     # /api/
+    path("api/v2/", include("apikeys.api.v2")),
+    path("api/v2/", include("usage.api.v2")),
+    path("api/v2/", include("agents.api.v2")),
     path("api/v2/", include("conversations.api.v2")),
     path("api/", include("bookbag.api.urls")),
     # operations

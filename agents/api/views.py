@@ -1,0 +1,50 @@
+"""The agents that a key may speak to."""
+
+from typing import Any
+
+from rest_framework.response import Response
+
+from agents.access import agent_for
+from agents.api import schema
+from agents.models import Agent
+from apikeys.models import ApiKey
+from bookbag.api.pagination import Page
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.views import ApiView
+
+
+class AgentsView(ApiView):
+    @schema.agents
+    def get(self, request: ApiRequest) -> Response:
+        key: ApiKey = request.auth
+        page = Page.of(
+            request,
+            workspace=key.workspace_id,
+            route="agents",
+            filters={"agent": key.agent_id},
+        )
+        agents = Agent.objects.for_workspace(key.workspace_id).existing()
+        if key.agent_id is not None:
+            agents = agents.filter(pk=key.agent_id)
+        rows, pagination = page.rows(agents, keys=["id"])
+        return Response(
+            {"data": [agent_json(agent) for agent in rows], "pagination": pagination}
+        )
+
+
+class AgentView(ApiView):
+    @schema.agent
+    def get(self, request: ApiRequest, agent_id: str) -> Response:
+        return Response({"data": agent_json(agent_for(request.auth, agent_id))})
+
+
+def agent_json(agent: Agent) -> dict[str, Any]:
+    return {
+        "id": agent.pk,
+        "name": agent.name,
+        "status": agent.status,
+        "model": agent.model,
+        "language": agent.language,
+        "createdAt": int(agent.created_at.timestamp()),
+        "updatedAt": int(agent.updated_at.timestamp()),
+    }
