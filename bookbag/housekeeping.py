@@ -11,7 +11,7 @@ import structlog
 
 from apikeys.last_used import flush as flush_last_used
 from bookbag import threads
-from conversations import runs
+from conversations import calls, runs
 from knowledge import tasks as knowledge_tasks
 from usage.request_counts import flush as flush_request_counts
 
@@ -21,6 +21,7 @@ CHORES: list[tuple[Callable[[], object], float]] = [  # what, every how many sec
     (flush_last_used, 5),
     (flush_request_counts, 5),
     (runs.reap, 10),
+    (calls.expire, 60),
     (knowledge_tasks.sweep, 10),
 ]
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from bookbag import threads
 from conversations import replies
-from conversations.replies import Draft, Overtaken, Turn
+from conversations.replies import Draft, Overtaken
+from conversations.turns import Turn
 
 GATHER = 0.1  # seconds in which others that are due may join
 

@@ -2,6 +2,7 @@
 encoders that turn it into each wire dialect."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallAsked:
-    """A call that waits for the client's result."""
+    """A call that waits for the client's result. It is committed, and so it comes after
+    all text."""
 
     call_id: str
     name: str
@@ -22,14 +24,21 @@ class ToolCallAsked:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The reply is complete, and committed."""
+    """The reply is complete, and committed.
 
-    conversation_id: int
+    `message_id` is None where people have taken over and nobody replied; all ids are
+    where nothing is stored. `engine_reason` is the engine's own word.
+    """
+
+    conversation_id: int | None
     user_message_id: int | None
-    message_id: int | None  # None where people have taken over and nobody replied
+    message_id: int | None
     end_user: str | None
-    reason: str = "stop"
+    reason: Literal["stop", "tool-calls"] = "stop"
     credits: int = 0
+    engine_reason: Literal["stop", "length", "tool_calls"] = "stop"
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

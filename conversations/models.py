@@ -143,6 +143,14 @@ class MessageQuerySet(TenantQuerySet["Message"]):
             .exclude(role=MessageRole.SYSTEM)
         )
 
+    def followable(self) -> Self:
+        """Whose stream may be had again: what is shown, and a retry's new reply while
+        it is being made or after it broke off."""
+        unfinished = (*LIVE, ReplyStatus.PARTIAL, ReplyStatus.FAILED)
+        return self.filter(
+            Q(hidden_at=None) | Q(replaces__isnull=False, status__in=unfinished)
+        )
+
     def live(self) -> Self:
         """Replies that are being made."""
         return self.filter(status__in=LIVE)

@@ -1,11 +1,12 @@
-"""The story of a reply: a message in, passages, engine, events, a saved reply.
+"""The story of a reply: passages, engine, events, a saved reply.
 
-`begin` and `complete` are the two transactions around it, `answer` what happens between
-them. No transaction and no connection is held while the engine works. `runs` keeps the
-reply alive while it is being made.
+`turns.begin` is the transaction before it, `complete` the one after, `answer` what
+happens between them. No transaction and no connection is held while the engine works.
+`runs` keeps the reply alive while it is being made.
 """
 
 import json
+import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -17,140 +18,71 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from agents import engines
+from agents.actions import check_input
 from agents.engine import base
-from agents.models import Agent
-from apikeys.models import ApiKey, Environment
 from bookbag import threads
-from bookbag.api.errors import NotFound
+from conversations import calls, timeline, turns
 from conversations.models import (
-    Channel,
     Conversation,
-    ConversationStatus,
+    EventKind,
     Message,
     MessageQuerySet,
-    MessageRole,
     ReplyStatus,
-    ToolCall,
-    ToolCallStatus,
 )
+from conversations.turns import Turn
 from knowledge import citations, search
 from usage.models import LedgerEntry
 
-ROLES: dict[str, base.Role] = {
-    MessageRole.USER: "user",
-    MessageRole.ASSISTANT: "assistant",
-    MessageRole.SYSTEM: "system",
-}
-HISTORY = 20  # messages of the conversation that the engine is told
-TITLE_LENGTH = 80
 CREDITS = 1  # for a reply of the embedded engine
-
-
-class Busy(Exception):
-    """Another turn of this conversation is being made."""
 
 
 class Overtaken(Exception):
     """The turn is no longer this maker's: a person or the reaper has ended it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A turn that has begun: the user's message is committed, and the reply's row.
-
-    `message_id` is None where people have taken over: then nobody makes a reply.
-    """
-
-    agent: Agent
-    conversation_id: int
-    user_message_id: int
-    message_id: int | None
-    end_user: str | None
-    api_key_id: int | None
-    epoch: int
-    fence: int
-    history: list[base.Turn]
-
-
 @dataclass(slots=True)
 class Draft:
-    """A reply as far as it has been made."""
+    """A reply as far as it has been made. `score` is the search's, 0 to 1."""
 
     text: str = ""
     journal: list[int] = field(default_factory=list)
     citations: list[base.Citation] = field(default_factory=list)
+    calls: list[base.ToolCall] = field(default_factory=list)
     usage: base.Usage = field(default_factory=lambda: base.Usage(0, 0, estimated=True))
     finish: base.Finish | None = None
+    score: float | None = None
 
     def add(self, text: str) -> None:
         self.text += text
         self.journal.append(len(text))
 
+    @property
+    def credits(self) -> int:
+        return CREDITS if self.finish and self.finish.priced else 0
 
-def begin(
-    agent: Agent,
-    *,
-    text: str,
-    lease_owner: str,
-    conversation_id: int | None = None,
-    end_user: str | None = None,
-    api_key: ApiKey | None = None,
-    channel: str = Channel.API,
-) -> Turn:
-    """Commits the user's message and the row of the reply to come.
 
-    Raises NotFound for a conversation that is not this agent's, and Busy while another
-    turn of it is being made.
+def call(turn: Turn, draft: Draft, asked: base.ToolCall) -> None:
+    """Takes a call of the client's tools into the draft, under an id of our own.
+
+    Raises base.EngineError for what no client could run: a tool that was not offered,
+    an input that does not fit it, too many calls.
     """
-    with transaction.atomic():
-        history: list[base.Turn] = []
-        if conversation_id is None:
-            conversation = _new_conversation(
-                agent, text=text, end_user=end_user, api_key=api_key, channel=channel
-            )
-        else:
-            conversation = _locked_conversation(agent, conversation_id)
-            _make_way(conversation)
-            history = _history(conversation)
-        now = timezone.now()  # only now: the lock may have been long in coming
-        asked = Message.objects.create(
-            workspace_id=agent.workspace_id,
-            conversation=conversation,
-            role=MessageRole.USER,
-            text=text,
-            created_at=now,
-        )
-        message_id = None
-        if conversation.status != ConversationStatus.ESCALATED:
-            conversation.status = ConversationStatus.BOT  # one that had ended reopens
-            message_id = Message.objects.create(
-                workspace_id=agent.workspace_id,
-                conversation=conversation,
-                role=MessageRole.ASSISTANT,
-                answers=asked,
-                status=ReplyStatus.STREAMING,
-                epoch=conversation.epoch,
-                lease_owner=lease_owner,
-                lease_expires_at=now + timedelta(seconds=settings.REPLY_LEASE),
-                created_at=now,
-            ).pk
-        if conversation_id is not None:
-            conversation.updated_at = now
-            conversation.save(update_fields=["status", "updated_at"])
-    return Turn(
-        agent=agent,
-        conversation_id=conversation.pk,
-        user_message_id=asked.pk,
-        message_id=message_id,
-        end_user=conversation.end_user,
-        api_key_id=api_key.pk if api_key else None,
-        epoch=conversation.epoch,
-        fence=0,
-        history=[*history, base.Turn("user", text)],
-    )
+    tool = next((one for one in turn.tools if one.name == asked.name), None)
+    if tool is None:
+        raise _bad_call(f"There is no tool called {asked.name!r}.")
+    if problems := check_input(tool, asked.input):
+        raise _bad_call(f"A call of {asked.name} does not fit: {problems[0]}")
+    if len(draft.calls) == calls.MOST:
+        raise _bad_call("The reply calls too many tools.")
+    call_id = f"call_{secrets.token_hex(12)}"
+    draft.calls.append(base.ToolCall(call_id, asked.name, asked.input))
 
 
-async def answer(turn: Turn) -> AsyncGenerator[base.Event, None]:
+def _bad_call(problem: str) -> base.EngineError:
+    return base.EngineError("bad_request", problem)
+
+
+async def answer(turn: Turn, draft: Draft) -> AsyncGenerator[base.Event, None]:
     """The engine's events for this turn. Raises base.EngineError."""
     agent = turn.agent
     deadline = time.monotonic() + settings.REPLY_DEADLINE
@@ -161,6 +93,7 @@ async def answer(turn: Turn) -> AsyncGenerator[base.Event, None]:
         agent.index_version,
         [past.text for past in turn.history if past.role == "user"],
     )
+    draft.score = round(found.score, 4)
     request = base.Request(
         turns=turn.history,
         passages=found.passages,
@@ -170,9 +103,10 @@ async def answer(turn: Turn) -> AsyncGenerator[base.Event, None]:
         deadline=deadline,
         language=agent.language,
         agent_name=agent.name,
-        temperature=agent.temperature,
+        temperature=turn.temperature,
+        tools=list(turn.tools),
     )
-    async with aclosing(engines.engine_for(agent.model).stream(request)) as events:
+    async with aclosing(engines.engine_for(turn.model).stream(request)) as events:
         async for event in events:
             yield event
 
@@ -213,54 +147,96 @@ def checkpoint(drafts: Sequence[tuple[Turn, Draft]]) -> list[bool]:
 
 
 def complete(turn: Turn, draft: Draft) -> Draft:
-    """The reply, its citations and its ledger row, in one transaction. The draft comes
-    back as saved: a citation that its document does not bear out is left out.
+    """The reply, its citations and calls, and its ledger row, in one transaction. The
+    draft comes back as saved: a citation that its document does not bear out is left
+    out.
 
     Raises Overtaken where a person took over meanwhile: then nothing is kept.
     """
+    assert draft.finish is not None
+    draft = replace(draft, citations=citations.check(draft.citations))
+    with transaction.atomic():
+        if turn.kept:
+            assert turn.conversation_id is not None
+            # A takeover locks this row as well: either it has happened, and the epoch
+            # tells, or it waits for us.
+            with turns.locked(turn.conversation_id) as conversation:
+                if not _save(turn, draft, conversation):
+                    return draft  # it is already: the answer to a COMMIT was lost
+        _charge(turn, draft)
+    return draft
+
+
+def _save(turn: Turn, draft: Draft, conversation: Conversation) -> bool:
+    """Whether this call has saved it. Raises Overtaken."""
     finish = draft.finish
     assert finish is not None
     assert turn.message_id is not None
-    draft = replace(draft, citations=citations.check(draft.citations))
-    credits = CREDITS if finish.priced else 0
     now = timezone.now()
-    with transaction.atomic():
-        # The conversation's row is what a takeover locks, and this update as well:
-        # after it either that has happened, and the epoch tells, or it waits for us.
-        Conversation.objects.filter(pk=turn.conversation_id).update(updated_at=now)
-        if not _own(turn).update(
-            status=ReplyStatus.COMPLETE,
-            text=draft.text,
-            journal=draft.journal,
-            citations=[citation_json(c) for c in draft.citations],
-            confidence=finish.confidence or "",
-            engine=finish.engine,
-            model=finish.model,
-            finish_reason=finish.reason,
-            credits=credits,
-            finished_at=now,
-            lease_expires_at=None,
-        ):
-            done = Message.objects.filter(
-                id=turn.message_id, fence=turn.fence, status=ReplyStatus.COMPLETE
-            )
-            if done.exists():  # by us: the answer to an earlier COMMIT was lost
-                return draft
-            raise Overtaken
-        LedgerEntry.objects.create(
-            workspace_id=turn.agent.workspace_id,
-            agent_id=turn.agent.pk,
-            api_key_id=turn.api_key_id,
-            conversation_id=turn.conversation_id,
-            message_id=turn.message_id,
-            engine=finish.engine,
-            model=finish.model,
-            credits=credits,
-            input_tokens=draft.usage.input_tokens,
-            output_tokens=draft.usage.output_tokens,
-            estimated=draft.usage.estimated,
+    if not _own(turn).update(
+        status=ReplyStatus.AWAITING_TOOL if draft.calls else ReplyStatus.COMPLETE,
+        text=draft.text,
+        journal=draft.journal,
+        citations=[citation_json(c) for c in draft.citations],
+        confidence=finish.confidence or "",
+        score=draft.score if finish.confidence else None,
+        engine=finish.engine,
+        model=finish.model,
+        finish_reason="tool_calls" if draft.calls else _reason(finish),
+        credits=draft.credits,
+        finished_at=now,
+        lease_expires_at=None,
+        hidden_at=None,
+    ):
+        done = Message.objects.filter(
+            id=turn.message_id,
+            fence=turn.fence,
+            status__in=(ReplyStatus.COMPLETE, ReplyStatus.AWAITING_TOOL),
         )
-    return draft
+        if done.exists():
+            return False
+        raise Overtaken
+    calls.use(conversation.pk, turn.message_id, replaced_id=turn.replaces)
+    calls.make(turn.message_id, conversation.pk, conversation.workspace_id, draft.calls)
+    if turn.replaces is None:
+        timeline.add(conversation, EventKind.MESSAGE, message_id=turn.message_id)
+    else:
+        _hide_replaced(turn, conversation)
+        timeline.add(conversation, EventKind.RETRY, message_id=turn.message_id)
+    Conversation.objects.filter(pk=conversation.pk).update(updated_at=now)
+    return True
+
+
+def _hide_replaced(turn: Turn, conversation: Conversation) -> None:
+    """The new reply stands; the one it replaces and all after that disappear."""
+    replaced = conversation.messages.visible().filter(
+        pk__range=(turn.replaces or 0, (turn.message_id or 0) - 1)
+    )
+    calls.drop(replaced)
+    replaced.update(hidden_at=timezone.now())
+
+
+def _charge(turn: Turn, draft: Draft) -> None:
+    finish = draft.finish
+    assert finish is not None
+    LedgerEntry.objects.create(
+        workspace_id=turn.agent.workspace_id,
+        agent_id=turn.agent.pk,
+        api_key_id=turn.api_key_id,
+        conversation_id=turn.conversation_id,
+        message_id=turn.message_id,
+        engine=finish.engine,
+        model=finish.model,
+        credits=draft.credits,
+        input_tokens=draft.usage.input_tokens,
+        output_tokens=draft.usage.output_tokens,
+        estimated=draft.usage.estimated,
+    )
+
+
+def _reason(finish: base.Finish) -> str:
+    """A model that says it calls tools, and calls none, has stopped."""
+    return "stop" if finish.reason == "tool_calls" else finish.reason
 
 
 def break_off(turn: Turn, draft: Draft, *, error: str) -> None:
@@ -269,18 +245,14 @@ def break_off(turn: Turn, draft: Draft, *, error: str) -> None:
     Of one that a person has taken over nothing more is kept, but it ends as well: a
     live turn would keep the conversation busy.
     """
-    error = storable(error)[:200]
-    if _own(turn).update(
-        status=ReplyStatus.PARTIAL if draft.text else ReplyStatus.FAILED,
-        text=draft.text,
-        journal=draft.journal,
-        error=error,
-        finished_at=timezone.now(),
-        lease_expires_at=None,
-    ):
+    if turn.message_id is None or turn.conversation_id is None:
         return
-    left = Message.objects.live().filter(id=turn.message_id or 0, fence=turn.fence)
-    _end(left, error=error)
+    error = storable(error)[:200]
+    with turns.locked(turn.conversation_id) as conversation:
+        # What there is by now, if it is still this maker's to write.
+        _own(turn).update(text=draft.text, journal=draft.journal)
+        for mine in Message.objects.filter(pk=turn.message_id, fence=turn.fence):
+            turns.end(conversation, mine, error=error)
 
 
 def citation_json(citation: base.Citation) -> dict[str, object]:
@@ -312,85 +284,9 @@ def _own(turn: Turn) -> MessageQuerySet:
     )
 
 
-def _new_conversation(
-    agent: Agent,
-    *,
-    text: str,
-    end_user: str | None,
-    api_key: ApiKey | None,
-    channel: str,
-) -> Conversation:
-    return Conversation.objects.create(
-        workspace_id=agent.workspace_id,
-        agent=agent,
-        end_user=end_user,
-        api_key=api_key,
-        channel=channel,
-        is_test=api_key is not None and api_key.environment == Environment.TEST,
-        title=_title(text),
-    )
-
-
-def _locked_conversation(agent: Agent, conversation_id: int) -> Conversation:
-    found = (
-        Conversation.objects.for_workspace(agent.workspace_id)
-        .select_for_update()
-        .filter(agent=agent, pk=conversation_id)
-        .first()
-    )
-    if found is None:
-        raise NotFound("This agent has no such conversation.")
-    return found
-
-
-def _make_way(conversation: Conversation) -> None:
-    """Ends a turn whose maker is gone, and calls that the client has given up on."""
-    end_lost(conversation.messages.all())
-    if conversation.messages.live().exists():
-        raise Busy
-    ToolCall.objects.filter(
-        conversation=conversation, status=ToolCallStatus.PENDING
-    ).update(status=ToolCallStatus.ABANDONED)
-
-
-def end_lost(messages: MessageQuerySet) -> int:
-    """Ends those of these replies whose maker is gone; its later writes will miss."""
-    return _end(
-        messages.lost(), error="The server stopped before the reply was complete."
-    )
-
-
-def _end(messages: MessageQuerySet, *, error: str) -> int:
-    return messages.update(
-        status=models.Case(
-            models.When(text="", then=models.Value(ReplyStatus.FAILED)),
-            default=models.Value(ReplyStatus.PARTIAL),
-        ),
-        fence=models.F("fence") + 1,
-        error=error,
-        finished_at=timezone.now(),
-        lease_expires_at=None,
-    )
-
-
-def _history(conversation: Conversation) -> list[base.Turn]:
-    newest = (
-        conversation.messages.visible()
-        .exclude(text="")
-        .order_by("-id")
-        .values_list("role", "text")[:HISTORY]
-    )
-    return [base.Turn(ROLES[role], text) for role, text in reversed(newest)]
-
-
 def storable(text: str) -> str:
     """Without what a database has no place for: NUL, and halves of characters."""
     if text.isascii() and "\0" not in text:
         return text  # the usual case, at every word
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\0", "")
-
-
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"

@@ -16,17 +16,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from agents.engine import base
-from agents.models import Agent
-from apikeys.models import ApiKey
 from bookbag import threads
-from conversations import replies
+from conversations import replies, turns
 from conversations.checkpoints import Checkpoints
 from conversations.events import (
     END,
@@ -36,8 +33,8 @@ from conversations.events import (
     Finished,
     ToolCallAsked,
 )
-from conversations.models import Channel, Message
-from conversations.replies import Draft, Overtaken, Turn
+from conversations.replies import Draft, Overtaken
+from conversations.turns import Ask, Ids, Turn
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +65,10 @@ class Run:
         self._saved_length = 0
         self._saved_frames = 0
         self._last_news = time.monotonic()
+
+    @property
+    def ids(self) -> Ids:
+        return self.turn.ids
 
     @property
     def ended(self) -> bool:
@@ -118,6 +119,8 @@ class Run:
         except asyncio.CancelledError:
             await self._break_off("The server stopped.", keeper)
         else:
+            for call in saved.calls:  # committed: the client may answer it
+                self._publish(ToolCallAsked(call.id, call.name, call.input))
             self._publish(_finished(self.turn, saved))
 
     async def _save(self) -> Draft:
@@ -133,7 +136,7 @@ class Run:
                     await asyncio.sleep(0.5)
 
     async def _take_from_engine(self, keeper: "asyncio.Task[None]") -> None:
-        async with aclosing(replies.answer(self.turn)) as events:
+        async with aclosing(replies.answer(self.turn, self.draft)) as events:
             async for event in events:
                 if keeper.done():  # Overtaken: the turn is another's now
                     keeper.result()
@@ -145,8 +148,8 @@ class Run:
                 self._add(text)
             case base.Citation():
                 self.draft.citations.append(event)
-            case base.ToolCall(call_id, name, arguments):
-                self._publish(ToolCallAsked(call_id, name, arguments))
+            case base.ToolCall():
+                replies.call(self.turn, self.draft, event)
             case base.Usage():
                 self.draft.usage = event
             case base.Finish():
@@ -182,7 +185,7 @@ class Run:
                 self._publish(Delta(""))
             frames, length = len(self.draft.journal), len(self.draft.text)
             stale = time.monotonic() - renewed >= settings.REPLY_HEARTBEAT
-            if frames > self._saved_frames or stale:
+            if self.turn.kept and (frames > self._saved_frames or stale):
                 # A copy: the draft grows on while a thread saves it.
                 draft = replace(self.draft, journal=[*self.draft.journal])
                 asked = time.monotonic()  # the lease counts from here
@@ -227,10 +230,11 @@ class Run:
 def start(turn: Turn) -> Run:
     """Starts to make the reply; it goes on whether or not anybody watches."""
     run = Run(turn)
-    if turn.message_id is None:  # people have taken over: there is no reply to make
+    if turn.is_silent:
         run.events.append(_finished(turn, run.draft))
         return run
-    _running[turn.conversation_id] = run
+    if turn.conversation_id is not None:
+        _running[turn.conversation_id] = run
     # A context of its own: the request's ends with the response.
     task = asyncio.create_task(run.make(), context=contextvars.Context())
     _tasks.add(task)
@@ -239,49 +243,43 @@ def start(turn: Turn) -> Run:
     return run
 
 
-async def begin(
-    agent: Agent,
-    *,
-    text: str,
-    conversation_id: int | None = None,
-    end_user: str | None = None,
-    api_key: ApiKey | None = None,
-    channel: str = Channel.API,
-) -> Run:
+async def begin(ask: Ask) -> Run:
     """Begins a turn and starts its run. A second turn waits for the first to end.
 
     Raises Busy after `BUSY_WAIT` seconds, TimeoutError where the database does not
-    answer, and NotFound as `replies.begin` does.
+    answer, and what `turns.begin` raises.
     """
     waited_until = time.monotonic() + settings.BUSY_WAIT
     while True:
         try:
             async with asyncio.timeout(BEGIN_SECONDS):
-                return await _begin_and_start(
-                    agent,
-                    text=text,
-                    lease_owner=OWNER,
-                    conversation_id=conversation_id,
-                    end_user=end_user,
-                    api_key=api_key,
-                    channel=channel,
-                )
-        except replies.Busy:
+                return await _begin_and_start(ask)
+        except turns.Busy:
             if time.monotonic() >= waited_until:
                 raise
-            await _until_free(conversation_id)
+            await _until_free(ask.conversation_id)
 
 
-async def _begin_and_start(agent: Agent, **words: Any) -> Run:
+def running(message_id: int, conversation_id: int) -> Run | None:
+    """The run of this reply, if this process is making it."""
+    run = _running.get(conversation_id)
+    return run if run and run.turn.message_id == message_id else None
+
+
+async def _begin_and_start(ask: Ask) -> Run:
     """Whoever asked may leave meanwhile: a turn that is committed is also made."""
 
     async def both() -> Run:
-        return start(await threads.run(replies.begin, agent, **words))
+        return start(await threads.run(_begin, ask))
 
     task = asyncio.create_task(both())
     _beginning.add(task)
     task.add_done_callback(_begun)
     return await asyncio.shield(task)
+
+
+def _begin(ask: Ask) -> Turn:
+    return turns.begin(ask, lease_owner=OWNER)
 
 
 def _begun(task: "asyncio.Task[Run]") -> None:
@@ -293,7 +291,7 @@ def _begun(task: "asyncio.Task[Run]") -> None:
 
 def reap() -> int:
     """Ends replies whose process died; says how many."""
-    if ended := replies.end_lost(Message.objects.all()):
+    if ended := turns.reap():
         log.warning("replies_reaped", count=ended)
     return ended
 
@@ -334,8 +332,9 @@ async def _stop(keeper: "asyncio.Task[None]") -> None:
 
 
 def _forget(run: Run) -> None:
-    if _running.get(run.turn.conversation_id) is run:
-        del _running[run.turn.conversation_id]
+    conversation_id = run.turn.conversation_id
+    if conversation_id is not None and _running.get(conversation_id) is run:
+        del _running[conversation_id]
 
 
 def _tell(news: "asyncio.Future[bool]", value: bool) -> None:
@@ -344,12 +343,14 @@ def _tell(news: "asyncio.Future[bool]", value: bool) -> None:
 
 
 def _finished(turn: Turn, draft: Draft) -> Finished:
-    finish = draft.finish
     return Finished(
         conversation_id=turn.conversation_id,
         user_message_id=turn.user_message_id,
         message_id=turn.message_id,
         end_user=turn.end_user,
-        reason="tool-calls" if finish and finish.reason == "tool_calls" else "stop",
-        credits=replies.CREDITS if finish and finish.priced else 0,
+        reason="tool-calls" if draft.calls else "stop",
+        credits=draft.credits,
+        engine_reason=draft.finish.reason if draft.finish else "stop",
+        input_tokens=draft.usage.input_tokens,
+        output_tokens=draft.usage.output_tokens,
     )

@@ -13,22 +13,22 @@ def v2_frames(event: Event) -> tuple[bytes, ...]:
     """API v2: bare `data:` lines, each one JSON object, closed by `[DONE]`."""
     match event:
         case Delta(text):
-            return (_DELTA + _line(text) + b"}\n\n",)
+            return (_DELTA + line(text) + b"}\n\n",)
         case ToolCallAsked(call_id, name, arguments):
             call = {"toolCallId": call_id, "toolName": name, "input": arguments}
-            return (_data({"type": "tool-call", **call}),)
+            return (data({"type": "tool-call", **call}),)
         case Finished():
             metadata = v2_metadata(event)
             finish = {"finishReason": event.reason, "metadata": metadata}
-            return (_data({"type": "finish", **finish}), DONE)
+            return (data({"type": "finish", **finish}), DONE)
         case Failed(message):
-            return (_data({"type": "error", "errorText": message}), DONE)
+            return (data({"type": "error", "errorText": message}), DONE)
 
 
 def v2_metadata(event: Finished) -> dict[str, Any]:
     return {
         "userMessageId": event.user_message_id and f"msg_{event.user_message_id}",
-        "conversationId": str(event.conversation_id),
+        "conversationId": event.conversation_id and str(event.conversation_id),
         "userId": event.end_user,
         "messageId": event.message_id and f"msg_{event.message_id}",
         "usage": {"credits": event.credits},
@@ -77,11 +77,11 @@ _LINE_ENDS = {
 _DELTA = b'data: {"type":"text-delta","text":'
 
 
-def _data(frame: dict[str, Any]) -> bytes:
-    return b"data: " + _line(frame) + b"\n\n"
+def data(frame: dict[str, Any]) -> bytes:
+    return b"data: " + line(frame) + b"\n\n"
 
 
-def _line(value: Any) -> bytes:
+def line(value: Any) -> bytes:
     payload = orjson.dumps(value)
     if not payload.isascii():
         for character, escaped in _LINE_ENDS.items():

@@ -11,6 +11,27 @@ from django.db.models import F
 from conversations.models import Conversation, ConversationEvent, EventKind
 
 
+def add(
+    conversation: Conversation,
+    kind: EventKind,
+    *,
+    message_id: int | None = None,
+    actor_id: int | None = None,
+) -> int:
+    """Adds an event to a conversation whose row the caller has locked, and whose
+    `last_seq` the caller saves afterwards; says the event's number."""
+    conversation.last_seq += 1
+    ConversationEvent.objects.create(
+        workspace_id=conversation.workspace_id,
+        conversation=conversation,
+        seq=conversation.last_seq,
+        kind=kind,
+        message_id=message_id,
+        actor_id=actor_id,
+    )
+    return conversation.last_seq
+
+
 def append(
     conversation_id: int,
     workspace_id: int,

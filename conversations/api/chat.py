@@ -1,11 +1,14 @@
-"""The endpoints about conversations, each once; `v2` gives them words and routes."""
+"""Replies over HTTP: chat, retry, tools' results, and following a reply. Each endpoint
+once; a version gives it words and routes."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import orjson
 from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.access import agent_for
@@ -16,32 +19,45 @@ from bookbag.api.errors import (
     ConversationBusy,
     Internal,
     InvalidBody,
+    MessageNotFound,
     NotFound,
+    ToolCallNotFound,
     Unavailable,
 )
 from bookbag.api.fields import (
+    MAX_ID,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     UserIdField,
+    parse_message_id,
+    parse_path_id,
 )
 from bookbag.api.negotiation import AnyNegotiation
+from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
-from conversations import runs
+from conversations import calls, resume, runs, turns
 from conversations.events import Event, Failed, Finished
-from conversations.models import Conversation
-from conversations.replies import Busy
+from conversations.models import Conversation, Message, MessageRole
+from conversations.resume import Replay
 from conversations.runs import Run
+from conversations.turns import Ask
 
 MAX_MESSAGE = 32_000  # characters
+MAX_OUTPUT = 65_536  # bytes of a tool's result, as compact JSON
 GLANCE = 1.0  # seconds of silence after which it is asked whether the key still holds
+
+Encoder = Callable[[Event], tuple[bytes, ...]]
 
 
 class ChatBody(serializers.Serializer):
     """What a client posts to chat."""
 
     message = StrictCharField(
-        max_length=MAX_MESSAGE, help_text="What the end user says. Not blank."
+        required=False,
+        max_length=MAX_MESSAGE,
+        help_text="What the end user says. Not blank. It may be left out only to go on"
+        " after a tool's result.",
     )
     userId = UserIdField(
         required=False,
@@ -58,6 +74,61 @@ class ChatBody(serializers.Serializer):
         default=True, help_text="`false` for a single JSON response."
     )
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "message" not in attrs and attrs.get("conversationId") is None:
+            raise serializers.ValidationError({"message": "This field is required."})
+        return attrs
+
+
+@extend_schema_field({"type": "string", "pattern": "^(msg_)?[0-9]+$"})
+class MessageIdField(serializers.Field):
+    """A message's id, with or without `msg_`. What is no id names no message: 0."""
+
+    default_error_messages = {"invalid": "Must be the id of a message, as in msg_12."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is int:
+            data = str(data)
+        if not isinstance(data, str) or not data:
+            self.fail("invalid")
+        try:
+            return parse_message_id(data)
+        except NotFound:
+            return 0
+
+
+class RetryBody(serializers.Serializer):
+    """What a client posts to retry."""
+
+    messageId = MessageIdField(help_text="The assistant's message to make anew.")
+    stream = StrictBooleanField(
+        default=True, help_text="`false` for a single JSON response."
+    )
+
+
+@extend_schema_field({})
+class AnyJSONField(serializers.JSONField):
+    """Any JSON, null included."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        return (True, None) if data is None else super().validate_empty_values(data)
+
+
+class ToolResultBody(serializers.Serializer):
+    """What a client posts as a tool's result."""
+
+    toolCallId = StrictCharField(
+        trim_whitespace=False, help_text="The id of the `tool-call` frame or part."
+    )
+    output = AnyJSONField(
+        required=False, help_text="What the tool gave: any JSON, at most 64 KiB."
+    )
+
+    def validate_output(self, output: Any) -> Any:
+        if len(orjson.dumps(output)) > MAX_OUTPUT:
+            raise serializers.ValidationError("Must be at most 64 KiB of JSON.")
+        return output
+
 
 class EventStream(StreamingHttpResponse):
     """Frames are bytes already, and iterated as they are: Django's own way makes two
@@ -67,89 +138,218 @@ class EventStream(StreamingHttpResponse):
         return self._iterator  # type: ignore[attr-defined]  # a private of Django's
 
 
-class ChatView(ApiView):
-    """A message in, a reply out: streamed, or in one piece."""
+class ReplyView(ApiView):
+    """A reply: streamed, or in one piece. `read` sets `ask` and `is_streamed`."""
 
     content_negotiation_class = AnyNegotiation
-    # One event, and a whole reply, in a version's dialect.
-    encode: Callable[[Event], tuple[bytes, ...]]
+    # A whole reply in a version's dialect.
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
-    agent: Agent
-    body: dict[str, Any]
+    ask: Ask
+    is_streamed: bool
 
-    async def post(self, request: Request, agent_id: str) -> Any:
-        body = self.body
+    def encoder(self) -> Encoder:
+        """What turns the events of one stream into a version's dialect, in order."""
+        raise NotImplementedError("Say in which words this version streams.")
+
+    async def reply(self, request: ApiRequest) -> HttpResponseBase:
+        """Begins the turn that was asked for, and answers with its reply."""
         try:
-            run = await runs.begin(
-                self.agent,
-                text=body["message"],
-                conversation_id=body.get("conversationId"),
-                end_user=body.get("userId"),
-                api_key=request.auth,
-            )
+            run = await runs.begin(self.ask)
         except TimeoutError:
             raise Unavailable from None
-        except Busy as busy:
+        except turns.NothingToAnswer as nothing:
+            raise InvalidBody({"message": str(nothing)}) from nothing
+        except turns.Busy as busy:
             raise ConversationBusy(
                 "Another message of this conversation is still being answered."
                 " Wait for it to finish, then send this one again."
             ) from busy
-        if not body["stream"]:
-            return await self._in_one_piece(run)
-        return await self._stream(run, key_id=request.auth.pk)
+        return await self.answer(run, request)
 
-    def read(self, request: Request, agent_id: str) -> None:
-        """Agent, scope, conversation, body: the contract's order of checks."""
-        agent = agent_for(request.auth, agent_id)
-        check_may_write(request.auth)
-        form = ChatBody(data=request.data)
-        is_valid = form.is_valid()
-        if "conversationId" not in form.errors:
-            self._check_conversation(agent, request.data.get("conversationId"))
-        if not is_valid:
-            raise InvalidBody(form.errors)
-        self.agent, self.body = agent, form.validated_data
-
-    def _check_conversation(self, agent: Agent, conversation_id: Any) -> None:
-        if conversation_id is None:
-            return
-        found = Conversation.objects.for_workspace(agent.workspace_id).filter(
-            agent=agent, pk=int(conversation_id)
-        )
-        if not found.exists():
-            raise NotFound("This agent has no such conversation.")
-
-    async def _in_one_piece(self, run: Run) -> Response:
-        end = await run.wait()
-        if isinstance(end, Failed):
-            raise Internal(end.message)
-        return Response({"data": self.compose(end, run.events)})
-
-    async def _stream(self, run: Run, *, key_id: int) -> StreamingHttpResponse:
+    async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
+        """The reply, from its beginning."""
+        if not self.is_streamed:
+            end = await run.wait()
+            if isinstance(end, Failed):
+                raise Internal(end.message)
+            return self.in_one_piece(end, run.events)
         # Until something has happened there may still be an ordinary error to answer.
         async for first in run.watch():
             if isinstance(first, Failed):
                 raise Internal(first.message)
             break
+        return self.stream(run, key_id=request.auth.pk)
+
+    def in_one_piece(self, end: Finished, events: list[Event]) -> Response:
+        return Response({"data": self.compose(end, events)})
+
+    def stream(
+        self, run: Run | Replay, *, key_id: int, after: int = 0
+    ) -> StreamingHttpResponse:
+        """The frames from the `after`-th on."""
         response = EventStream(
-            self._frames(run, key_id), content_type="text/event-stream"
+            self._frames(run, key_id, after), content_type="text/event-stream"
         )
         response["Cache-Control"] = "no-cache, no-transform"
         response["X-Accel-Buffering"] = "no"
-        response["x-conversation-id"] = str(run.turn.conversation_id)
-        response["x-user-message-id"] = f"msg_{run.turn.user_message_id}"
-        if run.turn.message_id is not None:
-            response["x-message-id"] = f"msg_{run.turn.message_id}"
+        conversation, user_message, message = run.ids
+        if conversation is not None:
+            response["x-conversation-id"] = str(conversation)
+        if user_message is not None:
+            response["x-user-message-id"] = f"msg_{user_message}"
+        if message is not None:
+            response["x-message-id"] = f"msg_{message}"
         return response
 
-    async def _frames(self, run: Run, key_id: int) -> AsyncIterator[bytes]:
-        encode = self.encode
+    async def _frames(
+        self, run: Run | Replay, key_id: int, after: int
+    ) -> AsyncIterator[bytes]:
+        encode = self.encoder()
         async with revocations.watch(key_id) as revoked:
             async for event in run.watch(quiet=GLANCE):
                 cut = revoked.is_set()
                 if cut:
-                    event = Failed("The API key was revoked.")
+                    event, after = Failed("The API key was revoked."), 0
                 for frame in encode(event) if event else ():
-                    yield frame
+                    if after > 0:
+                        after -= 1
+                    else:
+                        yield frame
                 if cut:
                     return
+
+
+def check_conversation(agent: Agent, conversation_id: int) -> None:
+    """NotFound unless it is this agent's."""
+    own = Conversation.objects.for_workspace(agent.workspace_id).filter(agent=agent)
+    if not own.filter(pk=conversation_id).exists():
+        raise NotFound("This agent has no such conversation.")
+
+
+class ChatView(ReplyView):
+    """A message in, a reply out."""
+
+    async def post(self, request: ApiRequest, agent_id: str) -> HttpResponseBase:
+        return await self.reply(request)
+
+    def read(self, request: ApiRequest, agent_id: str) -> None:
+        """Agent, scope, conversation, body: the contract's order of checks."""
+        agent = agent_for(request.auth, agent_id)
+        check_may_write(request.auth)
+        form = ChatBody(data=request.data)
+        is_valid = form.is_valid()
+        conversation_id = request.data.get("conversationId")
+        if "conversationId" not in form.errors and conversation_id is not None:
+            check_conversation(agent, int(conversation_id))
+        if not is_valid:
+            raise InvalidBody(form.errors)
+        body = form.validated_data
+        self.is_streamed = body["stream"]
+        self.ask = Ask(
+            agent=agent,
+            text=body.get("message"),
+            conversation_id=body.get("conversationId"),
+            end_user=body.get("userId"),
+            api_key=request.auth,
+        )
+
+
+class RetryView(ReplyView):
+    """A reply made anew, in the place of one and of all that came after it."""
+
+    async def post(
+        self, request: ApiRequest, agent_id: str, conversation_id: str
+    ) -> HttpResponseBase:
+        return await self.reply(request)
+
+    def read(self, request: ApiRequest, agent_id: str, conversation_id: str) -> None:
+        agent = agent_for(request.auth, agent_id)
+        check_may_write(request.auth)
+        conversation_pk = parse_path_id(conversation_id)
+        check_conversation(agent, conversation_pk)
+        form = RetryBody(data=request.data)
+        is_valid = form.is_valid()
+        if "messageId" not in form.errors:
+            message_id = form.fields["messageId"].run_validation(
+                request.data.get("messageId")
+            )
+            turns.to_retry(conversation_pk, message_id)
+        if not is_valid:
+            raise InvalidBody(form.errors)
+        self.is_streamed = form.validated_data["stream"]
+        self.ask = Ask(
+            agent=agent,
+            conversation_id=conversation_pk,
+            retry_of=form.validated_data["messageId"],
+            api_key=request.auth,
+        )
+
+
+class ToolResultView(ApiView):
+    """What a client's tool gave; the next chat goes on from it."""
+
+    def post(
+        self, request: ApiRequest, agent_id: str, conversation_id: str
+    ) -> Response:
+        agent = agent_for(request.auth, agent_id)
+        check_may_write(request.auth)
+        conversation_pk = parse_path_id(conversation_id)
+        check_conversation(agent, conversation_pk)
+        form = ToolResultBody(data=request.data)
+        is_valid = form.is_valid()
+        call_id = request.data.get("toolCallId")
+        if "toolCallId" not in form.errors and not calls.is_pending(
+            conversation_pk, call_id
+        ):
+            raise ToolCallNotFound
+        if not is_valid:
+            raise InvalidBody(form.errors)
+        calls.submit(conversation_pk, call_id, form.validated_data.get("output"))
+        return Response({"data": {"success": True}})
+
+
+class ResumeView(ReplyView):
+    """A reply's stream once more, from the frame on that the client has not had."""
+
+    is_streamed = True
+    after = 0
+
+    async def get(
+        self,
+        request: ApiRequest,
+        agent_id: str,
+        conversation_id: str,
+        message_id: str,
+    ) -> HttpResponseBase:
+        run = await resume.follow(self.message_pk, self.conversation_pk)
+        return self.stream(run, key_id=request.auth.pk, after=self.after)
+
+    def read(
+        self,
+        request: ApiRequest,
+        agent_id: str,
+        conversation_id: str,
+        message_id: str,
+    ) -> None:
+        agent = agent_for(request.auth, agent_id)
+        self.conversation_pk = parse_path_id(conversation_id)
+        check_conversation(agent, self.conversation_pk)
+        try:
+            self.message_pk = parse_message_id(message_id)
+        except NotFound:
+            raise MessageNotFound from None
+        replies = Message.objects.followable().filter(
+            conversation=self.conversation_pk, role=MessageRole.ASSISTANT
+        )
+        if not replies.filter(pk=self.message_pk).exists():
+            raise MessageNotFound
+        self.after = self._after(request)
+
+    def _after(self, request: ApiRequest) -> int:
+        given = request.query_params.getlist("after")
+        if not given:
+            return 0
+        text = given[0]
+        if len(given) > 1 or not (text.isascii() and text.isdigit()) or len(text) > 9:
+            raise InvalidBody({"after": "Must be how many frames you have had: 0 …"})
+        return int(text)

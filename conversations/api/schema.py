@@ -1,4 +1,6 @@
-"""What v2's endpoints about conversations answer, for the OpenAPI document."""
+"""What v2's endpoints about replies answer, for the OpenAPI document."""
+
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -11,7 +13,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import schema
-from conversations.api.chat import ChatBody
+from conversations.api.chat import ChatBody, RetryBody, ToolResultBody
 
 
 class Credits(serializers.Serializer):
@@ -73,6 +75,42 @@ def _id_header(name: str, description: str) -> OpenApiParameter:
     )
 
 
+CONVERSATION_ID = schema.path_parameter(
+    "conversation_id", "The conversation's id, as chat gave it."
+)
+MESSAGE_ID = schema.path_parameter("message_id", "As in `msg_12`, or `12`.")
+
+REPLY = {
+    "id": "msg_12",
+    "role": "assistant",
+    "parts": [{"type": "text", "text": "Two days."}],
+    "metadata": {
+        "messageId": "msg_12",
+        "userMessageId": "msg_11",
+        "conversationId": "5",
+        "userId": None,
+        "finishReason": "stop",
+        "usage": {"credits": 1},
+    },
+}
+ANSWERS: dict[Any, Any] = {
+    (200, "application/json"): OpenApiResponse(
+        inline_serializer("ChatAnswer", {"data": Reply()}),
+        "The reply.",
+        examples=[OpenApiExample("A reply", value={"data": REPLY})],
+    ),
+    (200, "text/event-stream"): OpenApiResponse(
+        OpenApiTypes.STR,
+        "The reply.",
+        examples=[OpenApiExample("A stream", value=STREAM)],
+    ),
+}
+ID_HEADERS = [
+    _id_header("x-conversation-id", "Of streams: the conversation's id."),
+    _id_header("x-user-message-id", "Of streams: the id of your message."),
+    _id_header("x-message-id", "Of streams: the id of the reply."),
+]
+
 chat = schema.documented(
     "Chat with an agent",
     operation_id="chat",
@@ -83,22 +121,77 @@ chat = schema.documented(
         "The stream is bare `data:` lines, each with one JSON object: `text-delta`"
         " frames to concatenate, `tool-call` frames, then `finish`, or `error` if the"
         " reply broke off; the last line is `data: [DONE]`. The reply is finished and"
-        " saved even if you hang up."
+        " saved even if you hang up.\n\n"
+        "After a tool's result `message` may be left out: the reply goes on from it."
     ),
     request=ChatBody,
-    answers={
-        (200, "application/json"): inline_serializer("ChatAnswer", {"data": Reply()}),
-        (200, "text/event-stream"): OpenApiResponse(
-            OpenApiTypes.STR,
-            "The reply.",
-            examples=[OpenApiExample("A stream", value=STREAM)],
-        ),
-    },
+    answers=ANSWERS,
     errors=[409],
+    parameters=[schema.AGENT_ID, *ID_HEADERS],
+)
+
+retry = schema.documented(
+    "Make a reply anew",
+    operation_id="retry",
+    tags=["chat"],
+    description=(
+        "Runs the user's turn again that produced this reply. Once the new reply is"
+        " complete, the old one and everything after it disappear; if it fails, nothing"
+        " is lost. Answers like chat."
+    ),
+    request=RetryBody,
+    answers=ANSWERS,
+    errors=[409],
+    parameters=[schema.AGENT_ID, CONVERSATION_ID, *ID_HEADERS],
+)
+
+resume = schema.documented(
+    "Resume a reply's stream",
+    operation_id="resume",
+    tags=["chat"],
+    description=(
+        "The frames of a reply from the `after`-th on, and then live to `[DONE]`, byte"
+        " for byte as the first stream had them. `after` is how many `data:` lines you"
+        " have had. Of a finished reply it replays every frame."
+    ),
+    answers={(200, "text/event-stream"): ANSWERS[200, "text/event-stream"]},
+    errors=[400],
     parameters=[
         schema.AGENT_ID,
-        _id_header("x-conversation-id", "Of streams: the conversation's id."),
-        _id_header("x-user-message-id", "Of streams: the id of your message."),
-        _id_header("x-message-id", "Of streams: the id of the reply."),
+        CONVERSATION_ID,
+        MESSAGE_ID,
+        OpenApiParameter(
+            "after",
+            {"type": "integer", "minimum": 0, "default": 0},
+            description="How many frames you have had.",
+        ),
+        *ID_HEADERS,
     ],
+)
+
+tool_result = schema.documented(
+    "Submit a tool's result",
+    operation_id="toolResult",
+    tags=["chat"],
+    description=(
+        "What your side made of a `tool-call`. Once all calls of the reply have their"
+        " results, chat without a `message` to go on. A call can be answered once, and"
+        " within 24 hours."
+    ),
+    request=ToolResultBody,
+    answers={
+        200: OpenApiResponse(
+            inline_serializer(
+                "ToolResultAnswer",
+                {
+                    "data": inline_serializer(
+                        "ToolResultKept", {"success": serializers.BooleanField()}
+                    )
+                },
+            ),
+            "It is kept.",
+            examples=[OpenApiExample("Kept", value={"data": {"success": True}})],
+        )
+    },
+    parameters=[schema.AGENT_ID, CONVERSATION_ID],
 )

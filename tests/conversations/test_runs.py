@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.engine.base import EngineError
-from conversations import replies, runs
+from conversations import replies, runs, turns
 from conversations.models import Conversation, Message
 from tests.conversations.conftest import ScriptedShop, Shop
 from usage.models import LedgerEntry
@@ -133,11 +133,12 @@ def test_nul_never_reaches_the_database(scripted: ScriptedShop) -> None:
 # --- Leases, fences, epochs -----------------------------------------------------------
 
 
-def begin(shop: Shop, **words: Any) -> replies.Turn:
-    return replies.begin(shop.agent, text="hi", lease_owner="a process", **words)
+def begin(shop: Shop, **words: Any) -> turns.Turn:
+    ask = turns.Ask(agent=shop.agent, text="hi", **words)
+    return turns.begin(ask, lease_owner="a process")
 
 
-def lose(turn: replies.Turn) -> None:
+def lose(turn: turns.Turn) -> None:
     """As if the process had died half a minute ago."""
     Message.objects.filter(pk=turn.message_id).update(
         lease_expires_at=timezone.now() - timedelta(seconds=1)
@@ -209,7 +210,7 @@ def test_a_server_that_stops_says_so_on_the_row(
     shop, _ = scripted(["some ", "words ", "more"], pause=0.2)
 
     async def stop_midway() -> runs.Run:
-        run = await runs.begin(shop.agent, text="hi")
+        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
         async for _ in run.watch():
             break
         await runs.drain(seconds=0)
@@ -261,7 +262,7 @@ def test_of_two_writers_who_race_the_fence_lets_one_write(
 ) -> None:
     """The second waits at the row, and must then see what the first has made of it."""
     shop, _ = scripted([])
-    late_writes: dict[str, Callable[[replies.Turn], object]] = {
+    late_writes: dict[str, Callable[[turns.Turn], object]] = {
         "checkpoint": lambda turn: replies.checkpoint([(turn, finished("too late"))]),
         "complete": lambda turn: replies.complete(turn, finished("too late")),
         "break_off": lambda turn: replies.break_off(
@@ -284,7 +285,7 @@ def test_of_two_writers_who_race_the_fence_lets_one_write(
         assert not LedgerEntry.objects.filter(message_id=reply.pk).exists()
 
 
-def _ignoring_overtaken(write: Callable[[replies.Turn], object], turn: Any) -> None:
+def _ignoring_overtaken(write: Callable[[turns.Turn], object], turn: Any) -> None:
     try:
         write(turn)
     except replies.Overtaken:
@@ -297,13 +298,13 @@ def test_a_client_that_leaves_while_the_turn_begins_is_answered_all_the_same(
     scripted: ScriptedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop, _ = scripted(["ok"])
-    begin_now = replies.begin
+    begin_now = turns.begin
 
-    def begin_slowly(*args: Any, **words: Any) -> replies.Turn:
+    def begin_slowly(*args: Any, **words: Any) -> turns.Turn:
         time.sleep(1)
         return begin_now(*args, **words)
 
-    monkeypatch.setattr(replies, "begin", begin_slowly)
+    monkeypatch.setattr(turns, "begin", begin_slowly)
     with pytest.raises(httpx.ReadTimeout):
         shop.client.post(
             shop.path, headers=shop.headers, json={"message": "hi"}, timeout=0.3
@@ -317,12 +318,12 @@ def test_a_client_that_leaves_while_the_turn_begins_is_answered_all_the_same(
 
 def test_a_checkpoint_of_many_tells_each_its_own(scripted: ScriptedShop) -> None:
     shop, _ = scripted([])
-    turns = [begin(shop) for _ in range(5)]
-    lose(turns[1])
-    Conversation.objects.filter(pk=turns[3].conversation_id).update(epoch=1)
+    begun = [begin(shop) for _ in range(5)]
+    lose(begun[1])
+    Conversation.objects.filter(pk=begun[3].conversation_id).update(epoch=1)
     runs.reap()
-    held = replies.checkpoint([(turn, replies.Draft("so far", [6])) for turn in turns])
+    held = replies.checkpoint([(turn, replies.Draft("so far", [6])) for turn in begun])
     assert held == [True, False, True, False, True]
-    texts = [Message.objects.get(pk=turn.message_id).text for turn in turns]
+    texts = [Message.objects.get(pk=turn.message_id).text for turn in begun]
     assert texts == ["so far", "", "so far", "", "so far"]
-    assert Message.objects.get(pk=turns[0].message_id).journal == [6]
+    assert Message.objects.get(pk=begun[0].message_id).journal == [6]

@@ -16,6 +16,7 @@ from bookbag.demo import northwind
 from bookbag.environment import kept_secret
 from conversations import runs
 from conversations.models import Channel, Conversation
+from conversations.turns import Ask
 from knowledge import indexing
 from knowledge.models import Source, SourceKind
 from workspaces.models import Member, Role, User, Workspace
@@ -156,13 +157,14 @@ async def _converse(agent: Agent, conversations: list[list[str]]) -> None:
     for number, questions in enumerate(conversations, start=1):
         conversation_id = None
         for question in questions:
-            run = await runs.begin(
-                agent,
+            ask = Ask(
+                agent=agent,
                 text=question,
                 conversation_id=conversation_id,
                 end_user=f"visitor-{number}",
                 channel=Channel.PLAYGROUND,
             )
+            run = await runs.begin(ask)
             await run.wait()
             conversation_id = run.turn.conversation_id
 

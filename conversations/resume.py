@@ -1,0 +1,103 @@
+"""Following a reply that has begun: from the middle, from another process, or after it
+has ended. The row and its journal tell what the first reader was told, frame by frame.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from bookbag import threads
+from conversations import runs, turns
+from conversations.events import END, Delta, Event, Failed, Finished, ToolCallAsked
+from conversations.models import LIVE, Message, ReplyStatus
+from conversations.runs import Run
+from conversations.turns import Ids
+
+POLL = 0.4  # seconds between two looks at a reply that another process makes
+
+
+class Replay:
+    """A reply as its row tells it; watched like a `Run`."""
+
+    def __init__(self, message_id: int, ids: Ids, events: list[Event]) -> None:
+        self.message_id = message_id
+        self.ids = ids
+        self.events = events
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], END)
+
+    async def watch(
+        self, *, after: int = 0, quiet: float | None = None
+    ) -> AsyncIterator[Event | None]:
+        """As `Run.watch`."""
+        news = time.monotonic()
+        while True:
+            while after < len(self.events):
+                yield self.events[after]
+                after += 1
+                news = time.monotonic()
+                if after < len(self.events):
+                    await asyncio.sleep(0)  # frame by frame, as it was made
+            if self.ended:
+                return
+            await asyncio.sleep(POLL)
+            if quiet and time.monotonic() - news >= quiet:
+                news = time.monotonic()
+                yield None
+            self.events = (await threads.run(_read, self.message_id)).events
+
+    async def wait(self) -> Finished | Failed:
+        async for _ in self.watch():
+            pass
+        last = self.events[-1]
+        assert isinstance(last, Finished | Failed)
+        return last
+
+
+async def follow(message_id: int, conversation_id: int) -> Run | Replay:
+    """The reply of that message, from its first event on, wherever it is made."""
+    if run := runs.running(message_id, conversation_id):
+        return run
+    return await threads.run(_read, message_id)
+
+
+def _read(message_id: int) -> Replay:
+    """What has happened to a reply so far. One whose maker is gone is ended first."""
+    message = Message.objects.select_related("conversation").get(pk=message_id)
+    if message.status in LIVE and Message.objects.lost().filter(pk=message.pk).exists():
+        with turns.locked(message.conversation_id) as conversation:
+            turns.end(conversation, message, error=turns.MAKER_GONE)
+        message.refresh_from_db()
+    ids = Ids(message.conversation_id, message.answers_id, message.pk)
+    return Replay(message.pk, ids, _events(message))
+
+
+def _events(message: Message) -> list[Event]:
+    events: list[Event] = [*_deltas(message)]
+    if message.status in LIVE:
+        return events
+    if message.status in (ReplyStatus.PARTIAL, ReplyStatus.FAILED):
+        return [*events, Failed(runs.FAILURE)]
+    calls = message.tool_calls.order_by("id")
+    asked = [ToolCallAsked(call.call_id, call.name, call.input) for call in calls]
+    finished = Finished(
+        conversation_id=message.conversation_id,
+        user_message_id=message.answers_id,
+        message_id=message.pk,
+        end_user=message.conversation.end_user,
+        reason="tool-calls" if asked else "stop",
+        credits=message.credits,
+    )
+    return [*events, *asked, finished]
+
+
+def _deltas(message: Message) -> list[Delta]:
+    deltas, said = [], 0
+    for length in message.journal:
+        deltas.append(Delta(message.text[said : said + length]))
+        said += length
+    if said < len(message.text):  # a person's words come in one piece
+        deltas.append(Delta(message.text[said:]))
+    return deltas
