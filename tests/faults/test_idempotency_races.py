@@ -1,0 +1,159 @@
+"""The same POST many times at once, under one Idempotency-Key: it is done once."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from django.urls import path
+from rest_framework.response import Response
+
+from agents.models import Agent
+from apikeys.models import ApiKey, IdempotencyKey
+from bookbag.api.views import ApiView
+from tests.apikeys import test_idempotency
+from tests.conftest import LiveServer, make_workspace
+
+TWINS = 50
+site = pytest.mark.urls(__name__)
+
+
+class SlowView(ApiView):
+    """Says when it has been entered, and waits until it may go on."""
+
+    entered = threading.Event()
+    released = threading.Event()
+
+    def post(self, request: Any) -> Response:
+        self.entered.set()
+        self.released.wait(20)
+        return Response({"data": {"done": True}})
+
+
+urlpatterns = [
+    *test_idempotency.urlpatterns[:1],
+    path("api/v2/slow", SlowView.as_view()),
+]
+
+
+@pytest.fixture
+def owner(committed: None) -> tuple[Agent, str]:
+    """An agent, and the secret of a key that opens it."""
+    workspace = make_workspace()
+    agent = Agent.objects.create(workspace=workspace, name="Support")
+    return agent, ApiKey.objects.issue(workspace, label="Races")[1]
+
+
+def all_at_once(
+    targets: list[str], body: Any, headers: dict[str, str]
+) -> list[httpx.Response]:
+    """One POST to every target, each over a connection of its own."""
+
+    async def send() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=len(targets))
+        async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+            return await asyncio.gather(
+                *(client.post(url, json=body, headers=headers) for url in targets)
+            )
+
+    return asyncio.run(send())
+
+
+def headers_of(secret: str, name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}", "Idempotency-Key": name}
+
+
+# --- Answers in one piece -----------------------------------------------------------
+
+
+@site
+def test_of_50_posts_at_once_one_is_done_and_all_answer_alike(
+    http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
+) -> None:
+    agent, secret = owner
+    url = f"{server.url}/api/v2/agents/{agent.pk}/copies"
+    answers = all_at_once([url] * TWINS, {"name": "Copy"}, headers_of(secret, "k"))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    replayed = [one for one in answers if "Idempotency-Replayed" in one.headers]
+    assert len(replayed) == TWINS - 1
+    assert Agent.objects.for_workspace(agent.workspace).filter(name="Copy").count() == 1
+
+
+@site
+def test_of_50_posts_that_fail_at_once_every_one_is_tried_and_none_is_kept(
+    http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
+) -> None:
+    agent, secret = owner
+    url = f"{server.url}/api/v2/agents/{agent.pk}/copies"
+    answers = all_at_once([url] * TWINS, {"name": "refused"}, headers_of(secret, "k"))
+    assert {answer.status_code for answer in answers} == {404}
+    assert Agent.objects.for_workspace(agent.workspace).count() == 1
+    assert not IdempotencyKey.objects.for_workspace(agent.workspace).exists()
+
+
+@site
+def test_of_two_different_bodies_at_once_one_is_done_and_the_other_422(
+    http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
+) -> None:
+    agent, secret = owner
+    url = f"{server.url}/api/v2/agents/{agent.pk}/copies"
+
+    async def send(number: int) -> list[int]:
+        async with httpx.AsyncClient(timeout=60) as client:
+            both = await asyncio.gather(
+                *(
+                    client.post(
+                        url,
+                        json={"name": name},
+                        headers=headers_of(secret, f"pair-{number}"),
+                    )
+                    for name in ("Copy", "Other")
+                )
+            )
+        return sorted(answer.status_code for answer in both)
+
+    for number in range(20):
+        assert asyncio.run(send(number)) == [201, 422]
+    assert Agent.objects.for_workspace(agent.workspace).count() == 1 + 20
+
+
+@site
+def test_a_twin_of_one_that_takes_long_is_told_to_come_back(
+    http: httpx.Client, owner: tuple[Agent, str], is_postgres: bool
+) -> None:
+    if not is_postgres:
+        pytest.skip("on SQLite writers wait for each other, whatever they write")
+    _, secret = owner
+    headers = headers_of(secret, "slow")
+    with first_at_work(http, headers) as first:
+        twin = http.post("/api/v2/slow", json={}, headers=headers)
+        assert twin.status_code == 409
+        assert twin.json()["error"]["code"] == "IDEMPOTENCY_KEY_IN_USE"
+        assert int(twin.headers["Retry-After"]) >= 1
+        SlowView.released.set()
+        first.join(20)
+    again = http.post("/api/v2/slow", json={}, headers=headers)
+    assert again.status_code == 200
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+@contextmanager
+def first_at_work(
+    http: httpx.Client, headers: dict[str, str]
+) -> Iterator[threading.Thread]:
+    SlowView.entered.clear()
+    SlowView.released.clear()
+    first = threading.Thread(
+        target=http.post, args=["/api/v2/slow"], kwargs={"json": {}, "headers": headers}
+    )
+    first.start()
+    try:
+        assert SlowView.entered.wait(20)
+        yield first
+    finally:
+        SlowView.released.set()
+        first.join(20)
