@@ -98,10 +98,36 @@ class Conversation(TenantModel):
                 fields=["agent", "end_user", "-updated_at", "-id"],
                 name="conversation_of_user",
             ),
+            models.Index(
+                fields=["agent", "status", "-updated_at", "-id"],
+                name="conversation_of_status",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title or f"Conversation {self.pk}"
+
+
+class ConversationTotal(TenantModel):
+    """How many conversations an agent has: the sum of its rows. Only the database
+    writes them; see `conversations.counters`."""
+
+    # A number: a total may outlive its agent's conversations, and holds nobody back.
+    agent_id = models.BigIntegerField()
+    slot = models.PositiveSmallIntegerField()
+    total = models.BigIntegerField(help_text="Below zero where another slot has more.")
+
+    class Meta(TenantModel.Meta):
+        constraints = [
+            *TenantModel.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["workspace", "agent_id", "slot"],
+                name="conversationtotal_slot",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.total} conversations of agent {self.agent_id}"
 
 
 class MessageRole(models.TextChoices):
@@ -259,6 +285,11 @@ class Message(TenantModel):
         ]
         indexes = [
             models.Index(fields=["conversation", "-id"], name="message_newest"),
+            models.Index(
+                fields=["workspace", "feedback", "conversation"],
+                condition=Q(feedback__isnull=False),
+                name="message_rated",
+            ),
             models.Index(
                 fields=["lease_expires_at"],
                 condition=Q(status__in=LIVE),
