@@ -1,7 +1,9 @@
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 
 from agents.models import Action, Agent, no_parameters
@@ -50,6 +52,8 @@ class AgentAdmin(TenantAdmin):
 class ParametersField(forms.JSONField):
     """JSON as strict as the API's: what passes can be kept by every database."""
 
+    empty_values = [None, ""]  # {} is an answer, though not the right one
+
     def to_python(self, value: Any) -> Any:
         if self.disabled or value in self.empty_values:
             return super().to_python(value)
@@ -60,6 +64,15 @@ class ParametersField(forms.JSONField):
             raise forms.ValidationError(said) from None
         except UnicodeEncodeError:
             raise forms.ValidationError("The text is no Unicode.") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # As it was typed: to show it again nobody need understand it.
+        return initial if self.disabled or data is None else InvalidJSONInput(data)
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, InvalidJSONInput):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 class LinesField(forms.CharField):
@@ -89,6 +102,15 @@ class ActionForm(forms.ModelForm):
         widget=forms.Textarea(attrs={"rows": 6, "class": "vLargeTextField"}),
         help_text=f"{Action._meta.get_field('examples').help_text} One a line.",
     )
+
+    class Meta:
+        error_messages = {
+            "kind": {
+                "invalid_choice": Action._meta.get_field("kind").error_messages[
+                    "invalid_choice"
+                ]
+            }
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -189,6 +189,8 @@ def _flaws_of(examples: object, parameters: dict[str, Any]) -> Iterator[str]:
     for example in examples[:MOST_EXAMPLES]:
         if len(example) > LONGEST_EXAMPLE:
             yield f"An example may have {LONGEST_EXAMPLE} characters: “{example[:40]}…”"
+        elif problem := schemas.unstorable(example):
+            yield f"An example {problem}."
         else:
             yield from _flaws(phrases.check_example, example, parameters)
 

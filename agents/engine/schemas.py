@@ -179,7 +179,7 @@ def _unfit(
                 below += [*item.keys(), *item.values()]
             elif isinstance(item, list):
                 below += item
-            elif problem := _unstorable(item):
+            elif problem := unstorable(item):
                 return problem
         if most_values is not None and count > most_values:
             return f"holds more than {most_values} values"
@@ -193,7 +193,7 @@ def _unfit(
     return None
 
 
-def _unstorable(item: object) -> str | None:
+def unstorable(item: object) -> str | None:
     """What one of the databases would refuse, or the other change."""
     if isinstance(item, str):
         if "\0" in item:

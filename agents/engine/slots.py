@@ -44,7 +44,7 @@ def reader(root: dict[str, Any], schema: object) -> Reader | None:
 def name(text: str) -> str | None:
     """A text of which the schema says nothing, if it looks like a name or a number:
     "New York" and "1234", not "confirmation"."""
-    return _unless_prose(text, lambda word: word[0].isupper() or _has_digit(word))
+    return _unless_prose(text, lambda word: _has_capital(word) or _has_digit(word))
 
 
 def code(text: str) -> str | None:
@@ -59,6 +59,10 @@ def _unless_prose(text: str, is_part: Callable[[str], bool]) -> str | None:
     if len(words) > MOST_WORDS or any(mark in text for mark in _QUOTES):
         return None
     return text.removeprefix("#") if all(map(is_part, words)) else None
+
+
+def _has_capital(word: str) -> bool:
+    return word[0].isupper() and not _I.match(word)
 
 
 def _has_digit(word: str) -> bool:
@@ -118,6 +122,7 @@ _READERS: dict[object, Reader] = {
     "string": name,
 }
 FORMATS: dict[str, Reader] = {"date": _date, "email": _email, "uuid": _uuid}
+_I = re.compile(r"I\b")  # also "I'm"
 _INTEGER = re.compile(r"#?([+-]?[0-9]{1,18})")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}\.[0-9]{1,15}")
 _EMAIL = re.compile(
