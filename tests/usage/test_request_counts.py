@@ -15,7 +15,7 @@ from usage import request_counts
 from usage.models import RequestCount
 from workspaces.models import Workspace
 
-pytestmark = pytest.mark.urls("tests.api.site")
+pytestmark = pytest.mark.urls("tests.usage.site")
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +88,22 @@ def test_other_mistakes_are_requests(
     assert response.status_code == 400
     request_counts.flush()
     assert counted(agent.workspace) == [(agent.pk, key.pk, 1), (sibling.pk, key.pk, 1)]
+
+
+def test_the_agent_may_be_named_by_the_body(
+    client: Client, agent: Agent, api_key: tuple[ApiKey, str]
+) -> None:
+    key, secret = api_key
+    for agent_id, status in ((str(agent.pk), 200), ("999999999", 404)):
+        response = client.post(
+            "/api/v2/in-body",
+            {"agent": agent_id},
+            content_type="application/json",
+            headers={"authorization": f"Bearer {secret}"},
+        )
+        assert response.status_code == status
+    request_counts.flush()
+    assert counted(agent.workspace) == [(0, key.pk, 1), (agent.pk, key.pk, 1)]
 
 
 def test_ids_that_a_client_made_up_are_no_agents(
