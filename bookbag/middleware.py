@@ -14,8 +14,12 @@ GetResponse = Callable[[HttpRequest], Any]  # a response, or one to await
 Change = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
 
 
+# Where programs call, and not people: keys instead of cookies, JSON instead of pages.
+API_PREFIXES = ("/api/", "/v1/")
+
+
 def is_api(path: str) -> bool:
-    return path.startswith("/api/")
+    return path.startswith(API_PREFIXES)
 
 
 def changes_response(change: Change) -> Callable[[GetResponse], Any]:
@@ -44,7 +48,7 @@ def changes_response(change: Change) -> Callable[[GetResponse], Any]:
 def api_errors_middleware(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponseBase:
-    """An error page of Django's leaves /api/ in the envelope like any other error."""
+    """An error page of Django's leaves the API in the envelope like any other error."""
     if response.status_code < 400 or not is_api(request.path_info):
         return response
     if response.headers.get("Content-Type", "").startswith("application/json"):

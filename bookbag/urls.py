@@ -13,6 +13,8 @@ urlpatterns = [
     path("api/v2/", include("agents.api.v2")),
     path("api/v2/", include("conversations.api.v2")),
     path("api/", include("bookbag.api.urls")),
+    # /v1/, as OpenAI's clients know it
+    path("v1/", include("conversations.api.openai")),
     # operations
     path("healthz", health.healthz),
     path("readyz", health.readyz),

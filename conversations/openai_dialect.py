@@ -5,7 +5,6 @@ What is not here is ignored, as far as nobody could miss it in the answer. What 
 would miss (a JSON format, several choices, a forced tool) is refused instead.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from bookbag.api.errors import ApiError, InvalidBody
 from bookbag.api.fields import WHITESPACE, is_blank, is_user_id
 from bookbag.api.parsers import parse_object
 from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
-from conversations.streams import DONE
+from conversations.streams import DONE, data, line
 
 MAX_MESSAGES = 200
 MAX_CHARACTERS = 256_000  # of all messages together
@@ -43,11 +42,13 @@ _NO_PARAMETERS: dict[str, object] = {"type": "object", "properties": {}}
 class Posted:
     """What a body asks for.
 
-    `text` is the user's turn to answer, None where the reply goes on from `results`:
-    pairs of a call's id and its output. `tools` is None where none may be called.
+    `question` is the newest user's turn. `text` is the same, but None where the reply
+    goes on from `results`: pairs of a call's id and its output. `tools` is None where
+    none may be called.
     """
 
     turns: tuple[base.Turn, ...]
+    question: str
     text: str | None
     results: tuple[tuple[str, object], ...]
     tools: tuple[base.ToolSpec, ...] | None
@@ -88,13 +89,15 @@ def agent_id(model: object) -> str:
 def read(body: Mapping[str, Any]) -> Posted:
     """What a body asks for. InvalidBody, which names the first field at fault."""
     turns = _turns(body.get("messages"))
-    is_question = turns[-1].role == "user"
+    question = next(one.text for one in reversed(turns) if one.role == "user")
+    question = question.strip(WHITESPACE)
     _refuse_what_would_be_missed(body)
     conversation = _conversation(body.get("metadata"))
     options = _object(body.get("stream_options"), "stream_options")
     return Posted(
         turns=tuple(turns),
-        text=turns[-1].text.strip(WHITESPACE) if is_question else None,
+        question=question,
+        text=question if turns[-1].role == "user" else None,
         results=_newest_results(turns),
         tools=_tools(body.get("tools"), body.get("tool_choice")),
         stream=_flag(body.get("stream"), "stream"),
@@ -484,7 +487,7 @@ class Chunks:
 
     def __call__(self, event: Event) -> tuple[bytes, ...]:
         if isinstance(event, Failed):
-            return (_data({"error": _error("server_error", event.message)}), DONE)
+            return (data({"error": _error("server_error", event.message)}), DONE)
         opening: tuple[bytes, ...] = ()
         if not self._begun:
             self._begun = True
@@ -493,7 +496,7 @@ class Chunks:
         match event:
             case Delta(text):
                 before, after = self._word
-                return (*opening, before + _json(text) + after)
+                return (*opening, before + line(text) + after)
             case ToolCallAsked():
                 call = {"index": self._calls, **_call_json(event)}
                 self._calls += 1
@@ -506,7 +509,7 @@ class Chunks:
         if not self._include_usage:
             return last, DONE
         usage = {**self._head(), "choices": [], "usage": _usage(end)}
-        return last, _data(usage), DONE
+        return last, data(usage), DONE
 
     def _line(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {
@@ -518,7 +521,7 @@ class Chunks:
         chunk = {**self._head(), "choices": [choice]}
         if self._include_usage:
             chunk["usage"] = None
-        return _data(chunk)
+        return data(chunk)
 
     def _head(self) -> dict[str, Any]:
         return {
@@ -571,17 +574,3 @@ def _usage(end: Finished) -> dict[str, int]:
         "completion_tokens": end.output_tokens,
         "total_tokens": end.input_tokens + end.output_tokens,
     }
-
-
-def _data(value: Any) -> bytes:
-    return b"data: " + _json(value) + b"\n\n"
-
-
-def _json(value: Any) -> bytes:
-    # ASCII costs a few bytes; many a client ends lines at U+2028 as well.
-    payload = orjson.dumps(value)
-    return (
-        payload
-        if payload.isascii()
-        else json.dumps(value, separators=(",", ":")).encode()
-    )

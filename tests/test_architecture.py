@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 import agents
 from bookbag.api.views import ApiView
+from bookbag.middleware import is_api
 from bookbag.tenancy import TenantModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +55,7 @@ def test_agents_is_our_own_package() -> None:
 
 def test_every_api_route_is_a_view_of_the_floor() -> None:
     """Which means: a key or a reason, a limit, and errors in the envelope."""
-    views = [view for route, view in _routes() if route.startswith("api/")]
+    views = [view for route, view in _routes() if is_api(f"/{route}")]
     assert len(views) >= 4
     for view in views:
         cls = getattr(view, "view_class", None) or getattr(view, "cls", None)
@@ -66,7 +67,7 @@ def test_every_api_route_is_a_view_of_the_floor() -> None:
 
 def test_every_page_asks_who_may() -> None:
     for route, view in _routes():
-        if not route.startswith(("api/", *OPEN_PAGES)):
+        if not is_api(f"/{route}") and not route.startswith(OPEN_PAGES):
             assert hasattr(view, "needs_role"), route
 
 

@@ -110,18 +110,20 @@ def documented(
     keyed: bool = True,
     tags: Iterable[str] = (),
     operation_id: str | None = None,
+    error: Any = ErrorSerializer,
 ) -> Callable[[Any], Any]:
     """Writes a handler's every status, the envelope and headers into the document.
 
     `answers` is what succeeds: a status, or a pair of status and media type, and a
-    serializer. Errors that every endpoint has need not be named.
+    serializer. Errors that every endpoint has need not be named; `error` is the shape
+    of all.
     """
     statuses = {*EVERYWHERE, *errors}
     statuses.update(KEYED if keyed else ())
     statuses.update(WITH_BODY if request is not None else ())
     responses: dict[Any, Any] = dict(answers)
     for status in sorted(statuses):
-        responses[status] = OpenApiResponse(ErrorSerializer, REASONS[status])
+        responses[status] = OpenApiResponse(error, REASONS[status])
     return extend_schema(
         summary=summary,
         description=description or None,

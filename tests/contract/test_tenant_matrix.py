@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents.models import Agent
 from apikeys.models import ApiKey
+from bookbag.middleware import is_api
 from conversations.models import Conversation, Message
 from tests.conftest import make_workspace
 from tests.engines import ScriptedEngine
@@ -176,5 +177,5 @@ def api_routes(patterns: Any = None, prefix: str = "") -> Iterator[URLPattern]:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from api_routes(pattern.url_patterns, route)
-        elif route.startswith("api/"):
+        elif is_api(f"/{route}"):
             yield pattern

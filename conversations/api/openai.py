@@ -1,0 +1,155 @@
+"""`/v1`: agents for OpenAI's clients. Each agent is a model, `agent-<id>`."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from django.urls import path, re_path
+from rest_framework.response import Response
+
+from agents.access import agent_for
+from agents.actions import tools_for
+from agents.engine import base
+from agents.models import Agent
+from apikeys.models import ApiKey
+from apikeys.permissions import check_may_write
+from bookbag import threads
+from bookbag.api.errors import ApiError, InvalidBody, NotFound
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.views import ApiView, UnknownPathView
+from conversations import openai_dialect as dialect
+from conversations.api import openai_schema as schema
+from conversations.api.chat import Encoder, ReplyView
+from conversations.events import Event, Finished
+from conversations.models import Message
+from conversations.resume import Replay
+from conversations.runs import Run
+from conversations.turns import Ask, NothingToAnswer
+
+
+class Dressed:
+    """Errors in OpenAI's clothes."""
+
+    def dress(self, error: ApiError) -> dict[str, Any]:
+        return dialect.error_json(error)
+
+
+class CompletionView(Dressed, ReplyView):
+    """The posted conversation goes in, a reply comes out."""
+
+    posted: dialect.Posted
+    names: dialect.Completion
+
+    @schema.completion
+    async def post(self, request: ApiRequest) -> HttpResponseBase:
+        return await self.reply(request)
+
+    def read(self, request: ApiRequest) -> None:
+        agent = _agent(request.auth, request.data.get("model"))
+        check_may_write(request.auth)
+        self.posted = posted = dialect.read(request.data)
+        self.is_streamed = posted.stream
+        self.ask = Ask(
+            agent=agent,
+            text=posted.text,
+            external_id=posted.conversation,
+            end_user=posted.end_user,
+            api_key=request.auth,
+            results=posted.results,
+            history=posted.turns,
+            tools=_tools(agent, posted.tools),
+            keep=posted.conversation is not None,
+            temperature=posted.temperature,
+        )
+
+    async def reply(self, request: ApiRequest) -> HttpResponseBase:
+        try:
+            return await super().reply(request)
+        except InvalidBody as refusal:
+            if not isinstance(refusal.__cause__, NothingToAnswer):
+                raise
+            # Results that the kept conversation does not wait for: they are another's
+            # or come a second time. The posted one has a question all the same.
+            self.ask = replace(self.ask, text=self.posted.question)
+            return await super().reply(request)
+
+    async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
+        self.names = await _names(run, request, self.ask.agent)
+        return await super().answer(run, request)
+
+    def encoder(self) -> Encoder:
+        return dialect.Chunks(self.names, include_usage=self.posted.include_usage)
+
+    def in_one_piece(self, end: Finished, events: list[Event]) -> Response:
+        return Response(self.names.whole(end, events))
+
+
+class ModelsView(Dressed, ApiView):
+    @schema.models
+    def get(self, request: ApiRequest) -> Response:
+        key: ApiKey = request.auth
+        agents = Agent.objects.for_workspace(key.workspace_id).existing()
+        if key.agent_id is not None:
+            agents = agents.filter(pk=key.agent_id)
+        models = [_model(agent) for agent in agents.order_by("id")]
+        return Response({"object": "list", "data": models})
+
+
+class ModelView(Dressed, ApiView):
+    @schema.model
+    def get(self, request: ApiRequest, model: str) -> Response:
+        return Response(_model(_agent(request.auth, model)))
+
+
+class UnknownView(Dressed, UnknownPathView):
+    pass
+
+
+def _agent(key: ApiKey, model: object) -> Agent:
+    try:
+        return agent_for(key, dialect.agent_id(model))
+    except NotFound:
+        raise dialect.ModelNotFound from None
+
+
+def _model(agent: Agent) -> dict[str, Any]:
+    return dialect.model_json(agent.pk, created=int(agent.created_at.timestamp()))
+
+
+def _tools(
+    agent: Agent, posted: tuple[base.ToolSpec, ...] | None
+) -> tuple[base.ToolSpec, ...]:
+    """The agent's own, which its owner has described, and the caller's beside them."""
+    if posted is None:
+        return ()
+    own = tools_for(agent.workspace_id, agent.pk)
+    taken = {tool.name for tool in own}
+    return (*own, *(tool for tool in posted if tool.name not in taken))
+
+
+async def _names(
+    run: Run | Replay, request: ApiRequest, agent: Agent
+) -> dialect.Completion:
+    """A kept reply has the same names whenever it is told."""
+    model = dialect.model_name(agent.pk)
+    message_id = run.ids.message
+    if message_id is None:
+        request_id = request._request.id.removeprefix("req_")
+        return dialect.Completion(f"chatcmpl-{request_id}", int(time.time()), model)
+    created = await threads.run(_begun_at, message_id)
+    return dialect.Completion(f"chatcmpl-msg_{message_id}", created, model)
+
+
+def _begun_at(message_id: int) -> int:
+    begun = Message.objects.values_list("created_at", flat=True).get(pk=message_id)
+    return int(begun.timestamp())
+
+
+urlpatterns = [
+    # /v1/
+    path("models", ModelsView.as_view(), name="openai_models"),
+    path("models/<model>", ModelView.as_view(), name="openai_model"),
+    path("chat/completions", CompletionView.as_view(), name="openai_completion"),
+    re_path(r"", UnknownView.as_view(), name="openai_unknown"),
+]
