@@ -55,6 +55,7 @@ class ScriptedEngine:
             self.closed += 1
 
     def _to_make(self, request: base.Request) -> list[base.ToolCall]:
-        made = {call.id for turn in request.turns for call in turn.calls}
-        made |= {result.call_id for turn in request.turns for result in turn.results}
-        return [call for call in self.calls if call.id not in made]
+        # By name: calls go out under ids of Bookbag's own.
+        made = {call.name for turn in request.turns for call in turn.calls}
+        made |= {result.name for turn in request.turns for result in turn.results}
+        return [call for call in self.calls if call.name not in made]

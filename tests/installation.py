@@ -12,8 +12,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,20 @@ class Installation:
         eventually(lambda: process.poll() is not None or self._answers())
         assert process.poll() is None, self.log.read_text()
         return process
+
+    @contextmanager
+    def other_port(self) -> Iterator[str]:
+        """What is served within is another server of the same installation; the
+        value is its URL."""
+        mine = self.port, self.url
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment["PORT"] = str(self.port)
+        try:
+            yield self.url
+        finally:
+            self.port, self.url = mine
+            self.environment["PORT"] = str(self.port)
 
     def _answers(self) -> bool:
         try:
