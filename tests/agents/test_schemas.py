@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from agents.engine.schemas import (
     MAX_PARTS,
@@ -159,3 +161,38 @@ def test_a_pattern_that_backtracks_holds_nobody_up() -> None:
 def test_a_few_problems_are_enough() -> None:
     schema = of(additionalProperties={"type": "string"})
     assert len(problems(schema, {str(n): n for n in range(100)})) == 5
+
+
+WORDS = some.sampled_from(
+    [
+        *("type", "properties", "items", "enum", "const", "pattern", "format"),
+        *("required", "anyOf", "oneOf", "not", "minimum", "multipleOf", "maxLength"),
+        *("additionalProperties", "uniqueItems", "object", "string", "a"),
+    ]
+)
+JSON = some.recursive(
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | some.floats()
+    | some.text()
+    | WORDS,
+    lambda some_json: (
+        some.lists(some_json, max_size=4)
+        | some.dictionaries(WORDS, some_json, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON, JSON, JSON)
+def test_whatever_is_written_there_is_an_answer(
+    properties: Any, part: Any, value: Any
+) -> None:
+    for schema in (properties, of(properties=properties), of(properties={"a": part})):
+        try:
+            check_schema(schema)
+        except Flaw:
+            continue
+        assert all(problems(schema, {"a": value}))  # sentences, or none
