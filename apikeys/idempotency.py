@@ -22,7 +22,7 @@ LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock that was long in co
 
 
 class AlreadyClaimed(Exception):
-    """A twin of the request came first; `Claim.find` says what became of it."""
+    """A twin of the request came first; `Claim.twin` says what became of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +52,13 @@ class Claim:
         if row.is_in_flight:
             raise IdempotencyKeyInUse
         return row
+
+    def twin(self) -> IdempotencyKey:
+        """What a request has led to that came first. Raises as `find` does."""
+        done = self.find()
+        if done is None:  # it was undone just now
+            raise IdempotencyKeyInUse
+        return done
 
     def reserve(self) -> None:
         """Takes the name, for as long as the caller's transaction is not rolled back.
@@ -151,9 +158,7 @@ def once(request: Request, handle: Callable[[], HttpResponse]) -> HttpResponse:
                 claim.keep(answer)
                 return answer
         except AlreadyClaimed:
-            done = claim.find()
-    if done is None:  # the twin was undone just now
-        raise IdempotencyKeyInUse
+            done = claim.twin()
     return replay(done)
 
 

@@ -239,8 +239,13 @@ class IdempotencyKey(TenantModel):
         return self.name
 
     @property
+    def is_answer(self) -> bool:
+        """It keeps the answer itself."""
+        return self.status is not None
+
+    @property
     def is_in_flight(self) -> bool:
-        return self.conversation_id is None and self.status is None
+        return self.conversation_id is None and not self.is_answer
 
     @property
     def is_expired(self) -> bool:

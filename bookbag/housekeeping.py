@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from apikeys import idempotency
 from apikeys.last_used import flush as flush_last_used
 from bookbag import threads
 from conversations import calls, runs
@@ -23,6 +24,7 @@ CHORES: list[tuple[Callable[[], object], float]] = [  # what, every how many sec
     (runs.reap, 10),
     (calls.expire, 60),
     (knowledge_tasks.sweep, 10),
+    (idempotency.forget, 300),
 ]
 
 

@@ -74,6 +74,10 @@ class ApiView(APIView):
         """What an async handler needs of database and body, looked up in the same
         visit to a thread as the checks. An endpoint keeps it on itself."""
 
+    def look_up(self) -> None:
+        """Reads, for the handler. A family of endpoints may have more to look up."""
+        self.read(self.request, *self.args, **self.kwargs)
+
     # --- The checks -----------------------------------------------------------
 
     def initial(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
@@ -122,7 +126,7 @@ class ApiView(APIView):
     def _check(self) -> None:
         self.initial(self.request, *self.args, **self.kwargs)
         try:
-            self.read(self.request, *self.args, **self.kwargs)
+            self.look_up()
         finally:
             admitted.send(type(self), view=self)
 
@@ -134,7 +138,7 @@ class ApiView(APIView):
             admitted.send(type(self), view=self)
 
     def _read_and_handle(self, handler: Callable[..., Any]) -> HttpResponseBase:
-        self.read(self.request, *self.args, **self.kwargs)
+        self.look_up()
         return self._finish(handler(self.request, *self.args, **self.kwargs))
 
     async def _hop(self, function: Callable[..., Any], *args: Any) -> Any:

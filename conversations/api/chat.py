@@ -1,11 +1,13 @@
 """Replies over HTTP: chat, retry, tools' results, and following a reply. Each endpoint
 once; a version gives it words and routes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,9 +15,13 @@ from rest_framework.response import Response
 
 from agents.access import agent_for
 from agents.models import Agent
+from apikeys.idempotency import AlreadyClaimed, Claim, claim_of, replay
+from apikeys.models import IdempotencyKey
 from apikeys.permissions import check_may_write
 from apikeys.revocation import revocations
+from bookbag import threads
 from bookbag.api.errors import (
+    ApiError,
     ConversationBusy,
     Internal,
     InvalidBody,
@@ -33,10 +39,12 @@ from bookbag.api.fields import (
     parse_message_id,
     parse_path_id,
 )
+from bookbag.api.idempotency import REPLAYED
 from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
 from conversations import calls, resume, runs, turns
+from conversations.api import repeats
 from conversations.events import Event, Failed, Finished
 from conversations.models import Conversation, Message, MessageRole
 from conversations.resume import Replay
@@ -146,15 +154,30 @@ class ReplyView(ApiView):
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
     ask: Ask
     is_streamed: bool
+    claim: Claim | None = None
+    # What the same request has led to before. Then `read` looks at the body only: what
+    # it refers to may have changed since.
+    done: IdempotencyKey | None = None
 
     def encoder(self) -> Encoder:
         """What turns the events of one stream into a version's dialect, in order."""
         raise NotImplementedError("Say in which words this version streams.")
 
+    def look_up(self) -> None:
+        self.claim = claim_of(self.request)
+        self.done = self.claim.find() if self.claim else None
+        super().look_up()
+
     async def reply(self, request: ApiRequest) -> HttpResponseBase:
-        """Begins the turn that was asked for, and answers with its reply."""
+        """Begins the turn that was asked for, and answers with its reply; or with the
+        one that the same request has led to before."""
+        if self.done is not None:
+            return await self._once_more(self.done, request)
         try:
-            run = await runs.begin(self.ask)
+            run = await runs.begin(replace(self.ask, claim=self.claim))
+        except AlreadyClaimed:
+            assert self.claim is not None
+            return await self._once_more(await threads.run(self.claim.twin), request)
         except TimeoutError:
             raise Unavailable from None
         except turns.NothingToAnswer as nothing:
@@ -164,6 +187,10 @@ class ReplyView(ApiView):
                 "Another message of this conversation is still being answered."
                 " Wait for it to finish, then send this one again."
             ) from busy
+        if self.claim and not run.turn.kept:
+            # There will be no row to tell the reply from again: the answer is kept.
+            answered = self._answer_and_keep(self.claim, run, request)
+            return await asyncio.shield(repeats.later(answered))
         return await self.answer(run, request)
 
     async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
@@ -179,6 +206,38 @@ class ReplyView(ApiView):
                 raise Internal(first.message)
             break
         return self.stream(run, key_id=request.auth.pk)
+
+    async def _once_more(
+        self, done: IdempotencyKey, request: ApiRequest
+    ) -> HttpResponseBase:
+        if done.is_answer:
+            return replay(done)
+        answer = await self.answer(await repeats.follow(done), request)
+        answer.headers[REPLAYED] = "true"
+        return answer
+
+    async def _answer_and_keep(
+        self, claim: Claim, run: Run, request: ApiRequest
+    ) -> HttpResponseBase:
+        try:
+            answer = await self.answer(run, request)
+        except ApiError as error:
+            await threads.run(claim.keep, self._refuse(error))
+            raise
+        if isinstance(answer, StreamingHttpResponse):
+            repeats.later(self._keep_stream(claim, run))
+        else:
+            whole = self._finish(answer)
+            assert isinstance(whole, HttpResponse)
+            await threads.run(claim.keep, whole)
+        return answer
+
+    async def _keep_stream(self, claim: Claim, run: Run) -> None:
+        await run.wait()
+        encode = self.encoder()
+        frames = b"".join(frame for event in run.events for frame in encode(event))
+        answer = HttpResponse(frames, content_type="text/event-stream")
+        await threads.run(claim.keep, answer)
 
     def in_one_piece(self, end: Finished, events: list[Event]) -> Response:
         return Response({"data": self.compose(end, events)})
@@ -236,6 +295,10 @@ class ChatView(ReplyView):
         """Agent, scope, conversation, body: the contract's order of checks."""
         agent = agent_for(request.auth, agent_id)
         check_may_write(request.auth)
+        self.read_ask(request, agent)
+
+    def read_ask(self, request: ApiRequest, agent: Agent) -> None:
+        """What the body asks of the agent."""
         form = ChatBody(data=request.data)
         is_valid = form.is_valid()
         conversation_id = request.data.get("conversationId")
@@ -273,7 +336,8 @@ class RetryView(ReplyView):
             message_id = form.fields["messageId"].run_validation(
                 request.data.get("messageId")
             )
-            turns.to_retry(conversation_pk, message_id)
+            if self.done is None:  # else it may be the one that is made anew
+                turns.to_retry(conversation_pk, message_id)
         if not is_valid:
             raise InvalidBody(form.errors)
         self.is_streamed = form.validated_data["stream"]

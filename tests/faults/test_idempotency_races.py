@@ -15,9 +15,11 @@ from agents.models import Agent
 from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.api.views import ApiView
 from tests.apikeys import test_idempotency
-from tests.conftest import LiveServer, make_workspace
+from tests.conftest import LiveServer, free_port, make_workspace
+from tests.faults.conftest import Install
+from tests.installation import Installation
+from tests.twins import TWINS, all_at_once, headers_of
 
-TWINS = 50
 site = pytest.mark.urls(__name__)
 
 
@@ -45,25 +47,6 @@ def owner(committed: None) -> tuple[Agent, str]:
     workspace = make_workspace()
     agent = Agent.objects.create(workspace=workspace, name="Support")
     return agent, ApiKey.objects.issue(workspace, label="Races")[1]
-
-
-def all_at_once(
-    targets: list[str], body: Any, headers: dict[str, str]
-) -> list[httpx.Response]:
-    """One POST to every target, each over a connection of its own."""
-
-    async def send() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=len(targets))
-        async with httpx.AsyncClient(limits=limits, timeout=60) as client:
-            return await asyncio.gather(
-                *(client.post(url, json=body, headers=headers) for url in targets)
-            )
-
-    return asyncio.run(send())
-
-
-def headers_of(secret: str, name: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}", "Idempotency-Key": name}
 
 
 # --- Answers in one piece -----------------------------------------------------------
@@ -157,3 +140,41 @@ def first_at_work(
     finally:
         SlowView.released.set()
         first.join(20)
+
+
+# --- Two processes ------------------------------------------------------------------
+
+
+def test_50_posts_to_two_servers_are_one(install: Install) -> None:
+    shop = install(BOOKBAG_EMBEDDED_PACE="0.05")
+    demo = shop.seed()
+    servers = []
+    for _ in range(2):
+        shop.environment["PORT"] = str(free_port())
+        shop.url = f"http://127.0.0.1:{shop.environment['PORT']}"
+        shop.serve()
+        servers.append(shop.url)
+    before = counts(shop)
+    path = f"/api/v2/agents/{demo['agent_id']}/chat"
+    for stream in (True, False):
+        answers = all_at_once(
+            [url + path for url in servers] * (TWINS // 2),
+            {"message": "Do you ship to Canada?", "stream": stream},
+            headers_of(shop.secrets[0], f"stream: {stream}"),
+        )
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+        assert b"Canada" in answers[0].content
+    grown = [now - then for now, then in zip(counts(shop), before, strict=True)]
+    assert grown == [2, 4, 2, 2]
+
+
+def counts(shop: Installation) -> list[int]:
+    """Conversations, messages, ledger rows and claims."""
+    tables = [
+        "conversations_conversation",
+        "conversations_message",
+        "usage_ledgerentry",
+        "apikeys_idempotencykey",
+    ]
+    return [shop.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables]
