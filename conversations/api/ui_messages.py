@@ -1,11 +1,74 @@
-"""What a chat of the Vercel AI SDK asks for, of the conversation that it names."""
+"""`?protocol=ui-message`: replies in the words of the Vercel AI SDK, and what its chats
+ask for, of the conversation that they name."""
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
 
 from agents.models import Agent
 from apikeys.models import ApiKey
+from bookbag.api import query
 from bookbag.api.errors import RetryMessageNotFound
+from bookbag.api.parsers import ApiRequest
+from conversations import ui_messages
+from conversations.api import chat
 from conversations.models import Conversation, Message, MessageRole, ReplyStatus
+from conversations.resume import Replay
+from conversations.runs import Run
 from conversations.turns import Ask
-from conversations.ui_messages import Posted
+from conversations.ui_messages import Posted, UIMessageStream
+
+PROTOCOL = "ui-message"
+
+
+class ReplyView(chat.ReplyView):
+    """A reply that can be had in the SDK's words."""
+
+    in_ui_messages = False
+    # The SDK's message that the reply is: a new one, or that to which it is added.
+    goes_on = False
+    ui_message_id: str | None = None
+
+    def read(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
+        super().read(request, *args, **kwargs)
+        self.in_ui_messages = bool(query.choice(request, "protocol", [PROTOCOL]))
+
+    def ui_encoder(self) -> chat.Encoder:
+        return UIMessageStream(self.ui_message_id)
+
+    def stream(
+        self, run: Run | Replay, *, key_id: int, after: int = 0
+    ) -> StreamingHttpResponse:
+        if not self.goes_on and run.ids.message is not None:
+            self.ui_message_id = f"msg_{run.ids.message}"
+        response = super().stream(run, key_id=key_id, after=after)
+        if self.in_ui_messages:
+            response[ui_messages.HEADER] = ui_messages.VERSION
+        return response
+
+
+class ChatView(ReplyView, chat.ChatView):
+    """Takes the SDK's body, too."""
+
+    def read_ask(self, request: ApiRequest, agent: Agent) -> None:
+        asked_for = request.query_params.get("protocol") == PROTOCOL
+        if not asked_for or not ui_messages.is_posted(request.data):
+            super().read_ask(request, agent)
+            self.goes_on = self.ask.text is None
+            return
+        posted = ui_messages.read(
+            request.data, max_length=chat.MAX_MESSAGE, max_output=chat.MAX_OUTPUT
+        )
+        self.is_streamed = True
+        self.goes_on, self.ui_message_id = posted.text is None, posted.goes_on
+        if self.done is None:  # else what it refers to may have changed since
+            self.ask = ask(posted, agent=agent, api_key=request.auth)
+
+
+class ResumeView(ReplyView, chat.ResumeView):
+    def read(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
+        super().read(request, *args, **kwargs)
+        self.goes_on = goes_on(self.message_pk)
 
 
 def ask(posted: Posted, *, agent: Agent, api_key: ApiKey) -> Ask:
