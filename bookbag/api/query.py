@@ -11,6 +11,7 @@ from bookbag.api.errors import InvalidBody
 # int() takes "1_0", "١٢" and white space, too.
 _INTEGER = re.compile(r"\A-?[0-9]+\Z")
 MAX_DIGITS = 18  # in which every number fits into 64 bits
+MAX_SECONDS = 32_503_680_000  # the year 3000; milliseconds are beyond it
 
 
 def parameter(request: Request, name: str) -> str | None:
@@ -43,10 +44,9 @@ def moment(request: Request, name: str) -> dt.datetime | None:
     seconds = integer(request, name)
     if seconds is None:
         return None
-    try:
-        return dt.datetime.fromtimestamp(seconds, dt.UTC)
-    except (OverflowError, ValueError, OSError):
-        raise InvalidBody({name: "Must be a time in Unix seconds."}) from None
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise InvalidBody({name: "Must be a time in Unix seconds."})
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def choice(request: Request, name: str, choices: list[str]) -> str | None:
