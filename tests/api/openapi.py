@@ -34,7 +34,9 @@ def check_response(response: Any, method: str, path: str) -> None:
 
 
 def _operation(described: dict[str, Any], method: str, path: str) -> dict[str, Any]:
-    for template, operations in described["paths"].items():
+    # Of `…/conversations/export` and `…/conversations/{id}` the former.
+    plainest = sorted(described["paths"].items(), key=lambda one: one[0].count("{"))
+    for template, operations in plainest:
         pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template))
         if re.fullmatch(pattern, path.partition("?")[0]):
             return operations[method.lower()]

@@ -1,0 +1,190 @@
+"""An agent's conversations, all of them, in one long answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+
+import structlog
+from django.http import StreamingHttpResponse
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from agents.access import agent_for
+from apikeys.revocation import revocations
+from bookbag import threads
+from bookbag.api.errors import ApiError
+from bookbag.api.negotiation import JSONNegotiation
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.renderers import JSONRenderer
+from bookbag.api.views import DATABASE_DEADLINE, ApiView
+from conversations import export
+from conversations.api import export_schema
+from conversations.api.chat import EventStream
+from conversations.export import Page, Snapshot
+from conversations.export_lease import Lease, Taken
+from usage.models import AuditEvent
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = 10  # seconds; nobody knows how long the other one takes
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+# JSON may hold these as they are, but many a client's "read a line" ends lines there.
+LINE_ENDS = {
+    "\u0085".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+
+class ExportRunning(ApiError):
+    def __init__(self) -> None:
+        super().__init__(
+            429,
+            "RATE_LIMIT_TOO_MANY_REQUESTS",
+            "An export of this workspace is running. Start the next when it is over.",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )
+
+
+class ExportBroken(Exception):
+    """The answer must not look like a whole one: the connection is closed on it."""
+
+
+class NDJSONRenderer(BaseRenderer):
+    media_type = NDJSON
+    format = "ndjson"
+
+
+class ExportNegotiation(JSONNegotiation):
+    """JSON, or NDJSON for who names it and does not like JSON as much."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        accept = request.META.get("HTTP_ACCEPT", "")
+        wanted = _liking(accept, NDJSON)
+        if wanted[0] and wanted > _liking(accept, JSON):
+            return renderers[1], NDJSON
+        return super().select_renderer(request, renderers[:1], format_suffix)
+
+
+class ExportView(ApiView):
+    """Every conversation with every message, written as it is read."""
+
+    content_negotiation_class = ExportNegotiation
+    renderer_classes = [JSONRenderer, NDJSONRenderer]
+    snapshot: Snapshot
+    lease: Lease
+
+    @export_schema.export
+    async def get(self, request: ApiRequest, agent_id: str) -> StreamingHttpResponse:
+        ndjson = request.accepted_media_type == NDJSON
+        separator, write = (b"\n", _lines) if ndjson else (b",", _document)
+        pages = export.pages(self.snapshot, separator=separator)
+        return EventStream(
+            write(self._read_all(pages, key_id=request.auth.pk)),
+            content_type=request.accepted_media_type,
+            headers={"X-Accel-Buffering": "no"},
+        )
+
+    def read(self, request: ApiRequest, agent_id: str) -> None:
+        agent = agent_for(request.auth, agent_id)
+        try:
+            self.lease = Lease.take(agent.workspace_id)
+        except Taken:
+            raise ExportRunning from None
+        try:
+            AuditEvent.objects.create(
+                workspace_id=agent.workspace_id,
+                action="conversations.exported",
+                target=f"agent:{agent.pk}",
+                detail={"api_key": request.auth.pk},
+            )
+            self.snapshot = export.begin(agent)
+        except BaseException:
+            self.lease.release()
+            raise
+
+    async def _read_all(
+        self, pages: Iterator[Page], *, key_id: int
+    ) -> AsyncGenerator[Page, None]:
+        """One page after another, each a visit to a database thread."""
+
+        def turn() -> Page | None:
+            self.lease.renew()
+            return next(pages, None)
+
+        begun = 0
+        try:
+            async with revocations.watch(key_id) as revoked:
+                while True:
+                    async with asyncio.timeout(DATABASE_DEADLINE):
+                        page = await threads.run(turn)
+                    if page is None:
+                        return
+                    if revoked.is_set():
+                        raise ExportBroken("The API key was revoked.")
+                    yield page
+                    begun += page.begun
+        except Exception as problem:
+            log.error(
+                "an export broke off",
+                agent=self.snapshot.agent_id,
+                conversations=begun,
+                problem=type(problem).__name__,
+            )
+            raise
+        finally:
+            await threads.run(self.lease.release)
+
+
+async def _document(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[bytes, None]:
+    yield b'{"data":['
+    total = 0
+    async with aclosing(pages):
+        async for page in pages:
+            yield page.content
+            total += page.begun
+    yield b'],"pagination":{"cursor":null,"hasMore":false,"total":%d}}' % total
+
+
+async def _lines(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[bytes, None]:
+    begun = 0
+    async with aclosing(pages):
+        async for page in pages:
+            yield _one_line(page.content)
+            begun += page.begun
+    if begun:
+        yield b"\n"
+
+
+def _one_line(content: bytes) -> bytes:
+    if not content.isascii():
+        for character, escaped in LINE_ENDS.items():
+            content = content.replace(character, escaped)
+    return content
+
+
+def _liking(accept: str, media_type: str) -> tuple[float, int]:
+    """How much the header asks for it: quality, then how plainly it names it."""
+    ranks = {"*/*": 1, f"{media_type.partition('/')[0]}/*": 2, media_type: 3}
+    found = (0.0, 0)
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if (rank := ranks.get(name, 0)) > found[1]:
+            found = (_quality(parameters), rank)
+    return found
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
