@@ -12,6 +12,7 @@ from conversations.events import END, Delta, Event, Failed, Finished, ToolCallAs
 from conversations.models import LIVE, Message, ReplyStatus
 from conversations.runs import Run
 from conversations.turns import Ids
+from usage.models import LedgerEntry
 
 POLL = 0.4  # seconds between two looks at a reply that another process makes
 
@@ -82,6 +83,7 @@ def _events(message: Message) -> list[Event]:
         return [*events, Failed(runs.FAILURE)]
     calls = message.tool_calls.order_by("id")
     asked = [ToolCallAsked(call.call_id, call.name, call.input) for call in calls]
+    spent = LedgerEntry.objects.filter(message_id=message.pk).first()
     finished = Finished(
         conversation_id=message.conversation_id,
         user_message_id=message.answers_id,
@@ -89,6 +91,9 @@ def _events(message: Message) -> list[Event]:
         end_user=message.conversation.end_user,
         reason="tool-calls" if asked else "stop",
         credits=message.credits,
+        engine_reason="length" if message.finish_reason == "length" else "stop",
+        input_tokens=spent.input_tokens if spent else 0,
+        output_tokens=spent.output_tokens if spent else 0,
     )
     return [*events, *asked, finished]
 
