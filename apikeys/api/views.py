@@ -16,6 +16,7 @@ class MeView(ApiView):
     def get(self, request: ApiRequest) -> Response:
         key: ApiKey = request.auth
         workspace = key.workspace
+        window = settings.RATE_LIMIT_WINDOW
         limit = settings.RATE_LIMIT if key.rate_limit is None else key.rate_limit
         return Response(
             {
@@ -33,7 +34,9 @@ class MeView(ApiView):
                     },
                     "limits": {
                         "requests": limit,
-                        "windowSeconds": settings.RATE_LIMIT_WINDOW,
+                        "windowSeconds": int(window)
+                        if window == int(window)
+                        else window,
                     },
                 }
             }

@@ -45,6 +45,13 @@ def test_a_key_of_the_workspace(workspace: Workspace, settings: Any) -> None:
     }
 
 
+def test_the_window_may_be_a_fraction(workspace: Workspace, settings: Any) -> None:
+    _, secret = ApiKey.objects.issue(workspace, label="K")
+    for window, written in ((10.0, b'"windowSeconds":10}'), (0.5, b":0.5}")):
+        settings.RATE_LIMIT_WINDOW = window
+        assert written in me(secret).content
+
+
 def test_a_key_with_everything(workspace: Workspace, agent: Agent) -> None:
     expires = datetime(2100, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
     key, secret = ApiKey.objects.issue(
