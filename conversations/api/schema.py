@@ -13,7 +13,8 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import schema
-from conversations.api.chat import ChatBody, RetryBody, ToolResultBody
+from conversations.api import ui_messages_schema
+from conversations.api.chat import RetryBody, ToolResultBody
 
 
 class Credits(serializers.Serializer):
@@ -102,7 +103,7 @@ ANSWERS: dict[Any, Any] = {
     (200, "text/event-stream"): OpenApiResponse(
         OpenApiTypes.STR,
         "The reply.",
-        examples=[OpenApiExample("A stream", value=STREAM)],
+        examples=[OpenApiExample("A stream", value=STREAM), ui_messages_schema.EXAMPLE],
     ),
 }
 ID_HEADERS = [
@@ -123,11 +124,12 @@ chat = schema.documented(
         " reply broke off; the last line is `data: [DONE]`. The reply is finished and"
         " saved even if you hang up.\n\n"
         "After a tool's result `message` may be left out: the reply goes on from it."
+        + ui_messages_schema.DESCRIPTION
     ),
-    request=ChatBody,
+    request=ui_messages_schema.REQUEST,
     answers=ANSWERS,
     errors=[409],
-    parameters=[schema.AGENT_ID, *ID_HEADERS],
+    parameters=[schema.AGENT_ID, *ui_messages_schema.PARAMETERS, *ID_HEADERS],
 )
 
 retry = schema.documented(
@@ -142,7 +144,12 @@ retry = schema.documented(
     request=RetryBody,
     answers=ANSWERS,
     errors=[409],
-    parameters=[schema.AGENT_ID, CONVERSATION_ID, *ID_HEADERS],
+    parameters=[
+        schema.AGENT_ID,
+        CONVERSATION_ID,
+        *ui_messages_schema.PARAMETERS,
+        *ID_HEADERS,
+    ],
 )
 
 resume = schema.documented(
@@ -165,6 +172,7 @@ resume = schema.documented(
             {"type": "integer", "minimum": 0, "default": 0},
             description="How many frames you have had.",
         ),
+        *ui_messages_schema.PARAMETERS,
         *ID_HEADERS,
     ],
 )

@@ -4,13 +4,19 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.engine import base
+from agents.models import Action
 from bookbag.api.errors import InvalidBody
 from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
+from conversations.models import Conversation, Message
 from conversations.ui_messages import Posted, UIMessageStream, read
+from tests.api.openapi import check_response
+from tests.conversations.conftest import ScriptedShop, Shop, make_shop
 
 FINISHED = Finished(5, 11, 12, "anna", reason="stop", credits=1)
 METADATA = {
@@ -25,7 +31,11 @@ METADATA = {
 
 def frames(*events: Event, message_id: str | None = "msg_12") -> list[Any]:
     encode = UIMessageStream(message_id)
-    raw = b"".join(frame for event in events for frame in encode(event)).decode()
+    return parsed(b"".join(frame for event in events for frame in encode(event)))
+
+
+def parsed(stream: bytes) -> list[Any]:
+    raw = stream.decode()
     assert raw.endswith("\n\n")
     found = []
     for line in raw.removesuffix("\n\n").split("\n\n"):
@@ -380,3 +390,180 @@ def test_no_body_is_too_odd(body: dict[str, Any]) -> None:
     with suppress(InvalidBody):
         found = read(body, max_length=100, max_output=100)
         assert found.text or found.results
+
+
+# --- Over the wire ----------------------------------------------------------------
+
+
+def send(shop: Shop, body: Any, query: str = "?protocol=ui-message") -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = shop.client.post(
+        shop.path + query,
+        headers=shop.headers | {"Content-Type": "application/json"},
+        content=content,
+    )
+    check_response(response, "POST", shop.path)
+    return response
+
+
+def chat(*messages: Any, **body: Any) -> dict[str, Any]:
+    return {"id": "chat-1", "messages": messages, **body}
+
+
+def test_both_bodies_are_answered_in_the_sdks_words(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["Two ", "days."])
+    for body in (chat(user("How long?")), {"message": "How long?"}):
+        response = send(shop, body)
+        assert response.status_code == 200
+        headers = response.headers
+        assert headers["x-vercel-ai-ui-message-stream"] == "v1"
+        assert headers["content-type"].startswith("text/event-stream")
+        assert headers["cache-control"] == "no-cache, no-transform"
+        start, *_, finish, done = parsed(response.content)
+        message_id = response.headers["x-message-id"]
+        assert start == {"type": "start", "messageId": message_id}
+        assert finish["messageMetadata"]["messageId"] == message_id
+        assert done == "[DONE]"
+
+
+def test_who_does_not_ask_sees_nothing_of_it(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["Two days."])
+    plain = send(shop, {"message": "How long?"}, "")
+    assert "x-vercel-ai-ui-message-stream" not in plain.headers
+    assert [f["type"] for f in parsed(plain.content)[:-1]] == ["text-delta", "finish"]
+    refused = send(shop, chat(user()), "")
+    assert refused.status_code == 400
+    assert set(refused.json()["error"]["details"]) == {"message"}
+
+
+def test_a_reply_in_one_piece_is_v2s(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["Two days."])
+    response = send(shop, {"message": "How long?", "stream": False})
+    (part,) = response.json()["data"]["parts"]
+    assert part == {"type": "text", "text": "Two days."}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?protocol=openai",
+        "?protocol=",
+        "?protocol=UI-MESSAGE",
+        "?protocol=ui-message%00",
+        "?protocol=ui-message&protocol=ui-message",
+    ],
+)
+def test_an_unknown_protocol_is_refused(scripted: ScriptedShop, query: str) -> None:
+    shop, engine = scripted(["Hello."])
+    response = send(shop, {"message": "Hi"}, query)
+    assert response.status_code == 400
+    assert set(response.json()["error"]["details"]) == {"protocol"}
+    assert engine.started == 0
+
+
+def test_other_refusals_come_first(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["Hello."])
+    missing = {"message": "Hi", "conversationId": 2**40}
+    assert send(shop, missing, "?protocol=openai").status_code == 404
+    shop.agent.pk = 2**40
+    for query in ("?protocol=ui-message", "?protocol=openai"):
+        assert send(shop, {"messages": 1}, query).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "c\\u0000", "messages": []}',
+        b'{"id": "c", "messages": [{"role": "\\ud800", "parts": []}]}',
+        b'{"id": "c", "messages": ' + b"[" * 2_000 + b"]" * 2_000 + b"}",
+        b'{"id": "c", "messages": [], "messages": []}',
+        b'{"id": "c", "messages": [{"role": "user", "parts": [NaN]}]}',
+        b'{"messages": 0}',
+        b'{"messages": ',
+    ],
+)
+def test_garbage_is_a_bad_body(shop: Shop, body: bytes) -> None:
+    response = send(shop, body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "VALIDATION_INVALID_BODY"
+    assert not Conversation.objects.filter(agent=shop.agent).exists()
+
+
+def test_a_chat_sees_no_conversation_but_its_own(scripted: ScriptedShop) -> None:
+    """The same id, of another agent and of another user."""
+    shop, engine = scripted(["Hello."])
+    send(shop, chat(user("Our secret")))
+    send(shop, chat(user("Hi"), userId="anna"))
+    stranger = make_shop(shop.client, model="scripted")
+    send(stranger, chat(user("Hi")))
+    assert Conversation.objects.filter(agent=shop.agent).count() == 2
+    for request in engine.requests[1:]:
+        assert [turn.text for turn in request.turns] == ["Hi"]
+    target = Message.objects.get(
+        conversation__agent=shop.agent,
+        conversation__end_user=None,
+        role="assistant",
+    )
+    anew = chat(user("Hi"), trigger="regenerate-message", messageId=target.public_id)
+    foreign = send(stranger, anew)
+    missing = send(stranger, {**anew, "messageId": f"msg_{2**62}"})
+    unknown = send(stranger, {**anew, "id": "chat-2"})
+    assert foreign.status_code == 404
+    assert foreign.json()["error"]["code"] == "CHAT_RETRY_MESSAGE_NOT_FOUND"
+    assert foreign.content == missing.content == unknown.content
+
+
+def test_results_of_other_conversations_are_not_taken(scripted: ScriptedShop) -> None:
+    call = base.ToolCall("one", "find_order", {})
+    shop, _ = scripted(["A moment."], calls=[call])
+    Action.objects.create(
+        workspace_id=shop.agent.workspace_id,
+        agent=shop.agent,
+        name="find_order",
+        description="Where an order is.",
+    )
+    asked = parsed(send(shop, chat(user("Where is it?"))).content)
+    call_id = next(f["toolCallId"] for f in asked[:-1] if "toolCallId" in f)
+    result = assistant({"type": "step-start"}, answered(call_id))
+    elsewhere = send(shop, {**chat(user(), result), "id": "chat-2"})
+    assert elsewhere.status_code == 400
+    assert not Conversation.objects.filter(external_id="chat-2", agent=shop.agent)
+
+    # In its own it is, and once: who sends it again is told so.
+    goes_on = {**result, "id": "theirs"}
+    start = parsed(send(shop, chat(user(), goes_on)).content)[0]
+    assert start == {"type": "start", "messageId": "theirs"}
+    again = send(shop, chat(user(), goes_on))
+    assert again.status_code == 400
+    assert "message" in again.json()["error"]["details"]
+
+
+def test_the_same_stream_can_be_had_again(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["One ", "two ", "three."])
+    response = send(shop, chat(user("Count.")))
+    conversation = response.headers["x-conversation-id"]
+    message = response.headers["x-message-id"]
+    conversations = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}"
+    path = f"{conversations}/messages/{message}/stream"
+    frames = [f + b"\n\n" for f in response.content.split(b"\n\n")[:-1]]
+    for had in range(len(frames) + 1):
+        query = f"?protocol=ui-message&after={had}"
+        again = shop.client.get(path + query, headers=shop.headers)
+        assert again.headers["x-vercel-ai-ui-message-stream"] == "v1"
+        assert b"".join(frames[:had]) + again.content == response.content
+    refused = shop.client.get(f"{path}?protocol=v3", headers=shop.headers)
+    assert refused.status_code == 400
+
+
+def test_an_idempotent_chat_is_answered_once(scripted: ScriptedShop) -> None:
+    shop, engine = scripted(["One ", "two."])
+    send(shop, chat(user("Count.")))
+    again = chat(user("Count."), trigger="regenerate-message")
+    headers = shop.headers | {"Idempotency-Key": "once"}
+    answers = [
+        shop.client.post(shop.path + "?protocol=ui-message", headers=headers, json=body)
+        for body in (again, again)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+    assert engine.started == 2

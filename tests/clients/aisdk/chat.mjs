@@ -11,8 +11,10 @@ import {
 class State {
   status = "ready";
   error = undefined;
-  messages = [];
 
+  constructor(messages) {
+    this.messages = messages;
+  }
   pushMessage = (message) => {
     this.messages = this.messages.concat(message);
   };
@@ -26,20 +28,20 @@ class State {
 }
 
 class Chat extends AbstractChat {
-  constructor(init) {
-    super({ ...init, state: new State() });
+  constructor({ messages = [], ...init }) {
+    super({ ...init, state: new State(messages) });
   }
 }
 
-const { api, headers, body, id, tools, automatic, steps } = JSON.parse(
-  process.argv[1],
-);
+const { api, headers, body, id, messages, tools, automatic, steps } =
+  JSON.parse(process.argv[1]);
 const isDue = () =>
   automatic &&
   lastAssistantMessageIsCompleteWithToolCalls({ messages: chat.messages });
 
 const chat = new Chat({
   id,
+  messages,
   transport: new DefaultChatTransport({ api, headers, ...(body && { body }) }),
   onToolCall({ toolCall }) {
     if (tools && toolCall.toolName in tools) {
@@ -59,7 +61,6 @@ const shown = [];
 for (const step of steps) {
   if (step.say) await chat.sendMessage({ text: step.say });
   if (step.regenerate) await chat.regenerate(step.regenerate);
-  if (step.output) chat.addToolOutput(step.output);
   do {
     await new Promise((resolve) => setTimeout(resolve, 10));
   } while (["submitted", "streaming"].includes(chat.status) || isDue());
