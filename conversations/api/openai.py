@@ -38,6 +38,7 @@ class Dressed:
 class CompletionView(Dressed, ReplyView):
     """The posted conversation goes in, a reply comes out."""
 
+    agent: Agent
     posted: dialect.Posted
     names: dialect.Completion
 
@@ -46,7 +47,7 @@ class CompletionView(Dressed, ReplyView):
         return await self.reply(request)
 
     def read(self, request: ApiRequest) -> None:
-        agent = _agent(request.auth, request.data.get("model"))
+        self.agent = agent = _agent(request.auth, request.data.get("model"))
         check_may_write(request.auth)
         self.posted = posted = dialect.read(request.data)
         self.is_streamed = posted.stream
@@ -75,7 +76,7 @@ class CompletionView(Dressed, ReplyView):
             return await super().reply(request)
 
     async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
-        self.names = await _names(run, request, self.ask.agent)
+        self.names = await _names(run, request, self.agent)
         return await super().answer(run, request)
 
     def encoder(self) -> Encoder:
@@ -97,9 +98,12 @@ class ModelsView(Dressed, ApiView):
 
 
 class ModelView(Dressed, ApiView):
+    agent: Agent
+
     @schema.model
     def get(self, request: ApiRequest, model: str) -> Response:
-        return Response(_model(_agent(request.auth, model)))
+        self.agent = _agent(request.auth, model)
+        return Response(_model(self.agent))
 
 
 class UnknownView(Dressed, UnknownPathView):

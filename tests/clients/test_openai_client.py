@@ -4,6 +4,7 @@ against the real server. Contract §5.11."""
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from knowledge.models import Source
 from tests.api.openapi import check_response
 from tests.conftest import make_workspace
 from tests.engines import ScriptedEngine
+from tests.twins import all_at_once
 from usage.models import LedgerEntry
 
 SHIPPING = """# Shipping
@@ -72,6 +74,10 @@ class Shop:
         response = self.http.post(PATH, json=body, headers=authorization | headers)
         check_response(response, "POST", PATH)
         return response
+
+    def say(self, text: str, **others: Any) -> dict[str, Any]:
+        """A body for `post`."""
+        return {"model": self.model, "messages": [as_message(text)], **others}
 
     def rows(self) -> tuple[int, int, int]:
         """Conversations, messages, ledger rows of this workspace."""
@@ -326,7 +332,7 @@ def test_conversations_of_one_name_are_each_users_own(scripted: ScriptedShop) ->
 
 def test_a_kept_stream_names_what_it_keeps(scripted: ScriptedShop) -> None:
     shop, _ = scripted(["ok"])
-    body = {"model": shop.model, "messages": [as_message("hi")], "stream": True}
+    body = shop.say("hi", stream=True)
     kept = shop.post(body | {"metadata": {"conversation_id": "x"}})
     reply = Message.objects.get(workspace=shop.agent.workspace_id, role="assistant")
     assert kept.headers["x-message-id"] == reply.public_id
@@ -456,6 +462,43 @@ def test_tools_are_offered_beside_the_agents_own(scripted: ScriptedShop) -> None
     ]
 
 
+# --- The same request again -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("metadata", [{}, {"conversation_id": "x"}])
+def test_twins_under_one_idempotency_key_get_one_answer(
+    scripted: ScriptedShop, stream: bool, metadata: Any
+) -> None:
+    shop, engine = scripted(["It ", "takes ", "two days."], pause=0.05)
+    headers = {
+        "Authorization": f"Bearer {shop.secret}",
+        "Idempotency-Key": "order-7",
+    }
+    body = shop.say("How long?", stream=stream, metadata=metadata)
+    answers = all_at_once([f"{shop.base_url}/chat/completions"] * 8, body, headers)
+    # Who comes while an answer that is not stored is made is told to come back.
+    while len(answers) < 9 or answers[-1].status_code == 409:
+        time.sleep(0.1)
+        answers.append(shop.post(body, **{"Idempotency-Key": "order-7"}))
+    answered = [one for one in answers if one.status_code == 200]
+    refused = [one for one in answers if one.status_code != 200]
+    codes = {one.json()["error"]["code"] for one in refused}
+    assert codes <= (set() if metadata else {"idempotency_key_in_use"})
+    assert len({without_usage(one) for one in answered}) == 1
+    assert b"two days." in answered[0].content
+    assert answered[-1].headers["Idempotency-Replayed"] == "true"
+    assert engine.started == 1
+    assert shop.rows() == ((1, 2, 1) if metadata else (0, 0, 1))
+    other = shop.post(body | {"n": 1}, **{"Idempotency-Key": "order-7"})
+    assert other.status_code == 422
+    assert other.json()["error"]["code"] == "idempotency_key_reused"
+
+
+def without_usage(answer: httpx.Response) -> bytes:
+    return answer.content.partition(b',"usage":')[0]
+
+
 # --- What can go wrong --------------------------------------------------------------
 
 
@@ -488,10 +531,7 @@ def test_an_unknown_model_is_not_found(shop: Shop, make_shop: MakeShop) -> None:
         shop.client().chat.completions.create(model="gpt-6", messages=[])
     assert caught.value.code == "model_not_found"
     assert caught.value.param == "model"
-    bodies = {
-        shop.post({"model": name, "messages": [as_message("hi")]}).content
-        for name in names
-    }
+    bodies = {shop.post(shop.say("hi") | {"model": name}).content for name in names}
     assert len(bodies) == 1
     for name in names[:-2]:
         with pytest.raises(openai.NotFoundError):
