@@ -1,14 +1,17 @@
 """`Idempotency-Key` on what is answered with a reply: the same request again attaches
 to the running reply, or is told the finished one once more. Contract §5.3."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from agents.engine import base
 from agents.models import Agent
 from apikeys.idempotency import AlreadyClaimed, Claim
+from apikeys.models import IdempotencyKey
 from bookbag.api.errors import NotFound
 from conversations import turns
 from conversations.models import Conversation, Message, MessageRole
@@ -16,6 +19,7 @@ from conversations.turns import Ask
 from tests.api.openapi import check_response
 from tests.conftest import LiveServer
 from tests.conversations.conftest import ScriptedShop, Shop
+from tests.installation import eventually
 from tests.twins import TWINS, all_at_once, headers_of
 from usage.models import LedgerEntry
 
@@ -182,3 +186,79 @@ def test_what_fails_in_the_transaction_leaves_neither_turn_nor_claim(
     assert done is not None
     assert (done.conversation_id, done.user_message_id, done.message_id) == turn.ids
     assert turn_rows(shop.agent)[:2] == (1, 1)
+
+
+# --- Replies of which nothing is stored ---------------------------------------------
+
+
+def completion(shop: Shop, *, stream: bool) -> dict[str, Any]:
+    """What OpenAI's clients post, without a conversation to keep it in."""
+    return {
+        "model": f"agent-{shop.agent.pk}",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": stream,
+    }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_of_50_posts_that_store_nothing_one_is_done_and_the_others_come_back(
+    scripted: ScriptedShop, server: LiveServer, stream: bool
+) -> None:
+    shop, engine = scripted(["Two ", "days."], pause=0.5)
+    path, body = "/v1/chat/completions", completion(shop, stream=stream)
+    headers = headers_of(shop.secret, "k")
+    answers = all_at_once([server.url + path] * TWINS, body, headers)
+    done = [answer for answer in answers if answer.status_code == 200]
+    early = [answer for answer in answers if answer.status_code == 409]
+    assert len(done) + len(early) == TWINS
+    assert len({answer.content for answer in done}) == 1
+    assert {answer.headers["Retry-After"] for answer in early} == {"1"}
+    again = shop.client.post(path, json=body, headers=headers)
+    assert again.status_code == 200
+    assert again.content == done[0].content
+    assert again.headers["content-type"] == done[0].headers["content-type"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert engine.started == 1
+    assert turn_rows(shop.agent) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
+    scripted: ScriptedShop, stream: bool
+) -> None:
+    shop, engine = scripted([f"word{n} " for n in range(10)], pause=0.05)
+    path, body = "/v1/chat/completions", completion(shop, stream=stream)
+    headers = shop.headers | {"Idempotency-Key": "k"}
+    with (
+        suppress(httpx.ReadTimeout),
+        shop.client.stream(
+            "POST", path, json=body, headers=headers, timeout=0.3
+        ) as first,
+    ):
+        assert b"word0 " in next(first.iter_bytes())
+    assert engine.closed == 0
+    eventually(
+        lambda: IdempotencyKey.objects.filter(
+            api_key=shop.key, status__isnull=False
+        ).exists()
+    )
+    again = shop.client.post(path, json=body, headers=headers)
+    assert again.status_code == 200
+    assert all(f"word{n} " in again.text for n in range(10))
+    assert again.text.endswith("data: [DONE]\n\n") == stream
+    assert engine.started == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_reply_that_is_not_stored_and_failed_fails_again(
+    scripted: ScriptedShop, stream: bool
+) -> None:
+    shop, engine = scripted([], error=base.EngineError("server", "down"))
+    path, body = "/v1/chat/completions", completion(shop, stream=stream)
+    headers = shop.headers | {"Idempotency-Key": "k"}
+    first, again = (
+        shop.client.post(path, json=body, headers=headers) for _ in range(2)
+    )
+    assert first.status_code == 500
+    assert (again.status_code, again.content) == (500, first.content)
+    assert engine.started == 1
