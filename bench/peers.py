@@ -97,22 +97,33 @@ class Server:
 
 
 class Installation:
-    """A Bookbag of our own in a folder: SQLite, as it comes."""
+    """A Bookbag of our own in a folder: SQLite, as it comes, unless `database` says
+    where a PostgreSQL is. `filling` is the module that fills it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str = "",
+        filling: tuple[str, ...] = ("bench.workspace",),
+    ) -> None:
         self.folder = folder
         self.environment = os.environ | {
             "BOOKBAG_DATA": str(folder),
-            "DATABASE_URL": "",
+            "DATABASE_URL": database,
             "REDIS_URL": "",
             "BOOKBAG_LOG_LEVEL": "WARNING",
             "BOOKBAG_RATE_LIMIT": "1000000",  # floods of 401 are to stay 401
         }
         self._python("manage.py", "migrate", "--verbosity=0")
-        facts = json.loads(self._python("-m", "bench.workspace"))
-        self.agent_id: int = facts["agent_id"]
-        self.key: str = facts["key"]
-        self.spent_key: str = facts["spent_key"]
+        self.facts: dict[str, Any] = json.loads(self._python("-m", *filling))
+        self.agent_id: int = self.facts["agent_id"]
+        self.key: str = self.facts["key"]
+
+    @property
+    def spent_key(self) -> str:
+        spent: str = self.facts["spent_key"]
+        return spent
 
     @contextmanager
     def serve(self, *, pace: float) -> Iterator[Server]:
@@ -166,10 +177,12 @@ class Installation:
 
 
 @contextmanager
-def floor(database: Path | None = None) -> Iterator[Server]:
+def floor(
+    database: Path | str | None = None, application: str = "bench.floor:application"
+) -> Iterator[Server]:
     """Bare ASGI under the same server."""
     port = free_port()
-    command = ["-m", "uvicorn", "bench.floor:application", *UVICORN]
+    command = ["-m", "uvicorn", application, *UVICORN]
     command += [
         "--backlog",
         "4096",
