@@ -15,7 +15,7 @@ from workspaces.models import User, Workspace
 MAX_KEYS = 100  # live keys a workspace may have
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 # Nothing that is done for a request takes longer; then its maker is gone.
-IDEMPOTENCY_IN_FLIGHT = timedelta(minutes=5)
+IDEMPOTENCY_IN_FLIGHT = timedelta(seconds=settings.REPLY_DEADLINE + 60)
 
 
 class Environment(models.TextChoices):

@@ -229,13 +229,15 @@ def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
     shop, engine = scripted([f"word{n} " for n in range(10)], pause=0.05)
     path, body = "/v1/chat/completions", completion(shop, stream=stream)
     headers = shop.headers | {"Idempotency-Key": "k"}
+    head = b""
     with (
         suppress(httpx.ReadTimeout),
         shop.client.stream(
             "POST", path, json=body, headers=headers, timeout=0.3
         ) as first,
     ):
-        assert b"word0 " in next(first.iter_bytes())
+        head = next(first.iter_bytes())
+    assert bool(head) == stream
     assert engine.closed == 0
     eventually(
         lambda: IdempotencyKey.objects.filter(
@@ -244,6 +246,7 @@ def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
     )
     again = shop.client.post(path, json=body, headers=headers)
     assert again.status_code == 200
+    assert again.content.startswith(head)
     assert all(f"word{n} " in again.text for n in range(10))
     assert again.text.endswith("data: [DONE]\n\n") == stream
     assert engine.started == 1
