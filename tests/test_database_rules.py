@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from agents.models import Agent
+from agents.models import Action, Agent
 from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.tenancy import TenantModel, tenant_references
 from conversations.models import (
@@ -75,8 +75,11 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
     claim = IdempotencyKey.objects.create(
         workspace=workspace, api_key=key, name="n", route="POST /", digest=b"d" * 32
     )
+    action = Action.objects.create(
+        workspace=workspace, agent=agent, name="track", description="d"
+    )
     rows = (agent, newer, source, document, chunk, conversation, reply, call, event)
-    return {type(row): row for row in (*rows, claim)}
+    return {type(row): row for row in (*rows, claim, action)}
 
 
 @pytest.fixture
