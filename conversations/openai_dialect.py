@@ -5,11 +5,13 @@ What is not here is ignored, as far as nobody could miss it in the answer. What 
 would miss (a JSON format, several choices, a forced tool) is refused instead.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ MAX_MESSAGES = 200
 MAX_CHARACTERS = 256_000  # of all messages together
 MAX_MESSAGE = 32_000  # characters of the one to answer, as everywhere
 MAX_TOOLS = 64
+MAX_TOOLS_LENGTH = 64 * 1024  # of all tools together, as JSON
 MAX_CALLS = 64  # of one posted turn
 MAX_ID = 80  # characters: of a tool call, as they are stored
 MAX_NAME = 255  # characters of a conversation's name
@@ -284,6 +287,10 @@ def _tools(tools: object, choice: object) -> tuple[base.ToolSpec, ...] | None:
         tools = []
     if not isinstance(tools, list) or len(tools) > MAX_TOOLS:
         raise InvalidBody({"tools": f"Must be a list of at most {MAX_TOOLS} tools."})
+    if len(json.dumps(tools)) > MAX_TOOLS_LENGTH:
+        raise InvalidBody(
+            {"tools": f"At most {MAX_TOOLS_LENGTH // 1024} KiB of JSON in all."}
+        )
     specs = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
     if len({spec.name for spec in specs}) < len(specs):
         raise InvalidBody({"tools": "Two tools have the same name."})
@@ -305,10 +312,8 @@ def _tool(tool: object, place: str) -> base.ToolSpec:
     parameters = function.get("parameters")
     if parameters is None:
         parameters = _NO_PARAMETERS
-    try:
-        schemas.check_schema(parameters)
-    except schemas.Flaw as flaw:
-        raise InvalidBody({f"{place}.function.parameters": str(flaw)}) from None
+    if flaw := _flaw(json.dumps(parameters)):
+        raise InvalidBody({f"{place}.function.parameters": flaw})
     return base.ToolSpec(
         name,
         ""
@@ -316,6 +321,17 @@ def _tool(tool: object, place: str) -> base.ToolSpec:
         else _string(description, f"{place}.function.description"),
         parameters,
     )
+
+
+@lru_cache(maxsize=1024)
+def _flaw(schema: str) -> str | None:
+    """Why a tool cannot have these parameters. A look takes a millisecond for each
+    four of them, and a client posts the same tools with every message."""
+    try:
+        schemas.check_schema(json.loads(schema))
+    except schemas.Flaw as flaw:
+        return str(flaw)
+    return None
 
 
 def _refuse_what_would_be_missed(body: Mapping[str, Any]) -> None:

@@ -117,7 +117,8 @@ BODY = _object(
         items=TOOL,
         maxItems=dialect.MAX_TOOLS,
         description="Functions of yours, offered beside the agent's own actions. Of two"
-        " of one name the agent's counts.",
+        " of one name the agent's counts."
+        f" At most {dialect.MAX_TOOLS_LENGTH // 1024} KiB of JSON in all.",
     ),
     tool_choice=_or_null(
         type="string",

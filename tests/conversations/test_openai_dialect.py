@@ -210,6 +210,7 @@ def test_messages_that_cannot_be_answered_are_named(messages: Any, field: str) -
         ("tools", {}),
         ("tools", [tool()] * 65),
         ("tools", [tool(), tool()]),
+        ("tools", [tool(f"f{n}", description="x" * 9_000) for n in range(8)]),
         ("user", 5),
         ("metadata", "x"),
     ],
