@@ -95,6 +95,10 @@ class Readers:
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     async def news(self, conversation_id: int, *, after: int, seconds: float) -> bool:
         """Waits until something has happened after that event; False if nothing does
         in time. It may be wrong about news: look."""

@@ -39,6 +39,7 @@ DEFAULT_WAIT = 25
 GLANCE = 2.0  # seconds after which it is asked whether the key still holds
 KEEP_ALIVE = 15  # seconds of silence after which a stream says that it lives
 LONGEST = 600  # seconds; then the client comes back with `Last-Event-ID`
+TOO_MANY = 10**18  # events
 EVENT_STREAM = "text/event-stream"
 RECONNECT = b"retry: 1000\n\n"  # milliseconds until a client that was cut off is back
 STILL_HERE = b": still here\n\n"
@@ -248,6 +249,6 @@ def _last_seen(request: ApiRequest, *, is_stream: bool) -> int:
         except NotFound:
             raise InvalidBody({"Last-Event-ID": "Must be an event's id."}) from None
     after = query.integer(request, "after") or 0
-    if after < 0:
-        raise InvalidBody({"after": "Must not be negative."})
+    if not 0 <= after < TOO_MANY:
+        raise InvalidBody({"after": "Must be the number of an event, or 0."})
     return after
