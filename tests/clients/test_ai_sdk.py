@@ -34,54 +34,49 @@ def package(
 
 # --- What the SDK reads -------------------------------------------------------------
 
-FINISHED = Finished(5, 11, 12, "anna", reason="stop", credits=1)
-CALL = ToolCallAsked("call_a", "find_order", {"number": 7})
 
-
-def read(
-    package: Path, *events: Event, message_id: str | None = "msg_12", **argument: Any
-) -> Any:
-    encode = UIMessageStream(message_id)
-    stream = b"".join(frame for event in events for frame in encode(event)).decode()
-    return node.run(HERE / "read.mjs", {"stream": stream, **argument}, package)
-
-
-def test_every_chunk_is_one_of_the_sdks(package: Path) -> None:
+def test_the_stream_is_one_of_the_sdks(package: Path) -> None:
     words = "Zwei \u2028 Tage.\n\ndata: [DONE]\n\n\N{PARTY POPPER}"
-    events = (Delta(""), Delta("A "), Delta(""), Delta(words), CALL, FINISHED)
-    found = read(package, *events)
-    assert found["errors"] == []
-    message = found["message"]
-    assert message["id"] == "msg_12"
-    assert message["role"] == "assistant"
-    assert message["metadata"]["conversationId"] == "5"
-    assert message["metadata"]["usage"] == {"credits": 1}
-    step, text, call = message["parts"]
-    assert step == {"type": "step-start"}
-    assert (text["text"], text["state"]) == ("A " + words, "done")
-    assert call["type"] == "tool-find_order"
-    assert call["toolCallId"] == "call_a"
-    assert call["state"] == "input-available"
-    assert call["input"] == {"number": 7}
-
-
-def test_a_failure_is_an_error(package: Path) -> None:
-    found = read(package, Delta("Two "), Failed("It broke off."))
-    assert found["errors"] == ["It broke off."]
-
-
-def test_a_reply_is_added_to_the_message_that_called(package: Path) -> None:
+    call = ToolCallAsked("call_a", "find_order", {"number": 7})
+    finished = Finished(5, 11, 12, "anna", reason="stop", credits=1)
     called = {
-        "id": "msg_12",
+        "id": "msg_11",
         "role": "assistant",
         "parts": [{"type": "step-start"}, {"type": "text", "text": "A moment."}],
     }
-    for message_id in ("msg_12", None):  # None: whatever the SDK calls it
-        events = (Delta("Shipped."), FINISHED)
-        found = read(package, *events, message_id=message_id, message=called)
-        message = found["message"]
-        assert message["id"] == "msg_12"
-        kinds = [part["type"] for part in message["parts"]]
+
+    def case(message_id: str | None, *events: Event, **case: Any) -> dict[str, Any]:
+        encode = UIMessageStream(message_id)
+        frames = [frame for event in events for frame in encode(event)]
+        return {"stream": b"".join(frames).decode(), **case}
+
+    whole, failed, *added = node.run(
+        HERE / "read.mjs",
+        [
+            case("msg_12", Delta(""), Delta("A "), Delta(words), call, finished),
+            case("msg_12", Delta("Two "), Failed("It broke off.")),
+            case("msg_11", Delta("Shipped."), finished, message=called),
+            case(None, Delta("Shipped."), finished, message=called),
+        ],
+        package,
+    )
+
+    assert whole["errors"] == []
+    message = whole["message"]
+    assert (message["id"], message["role"]) == ("msg_12", "assistant")
+    assert message["metadata"]["conversationId"] == "5"
+    assert message["metadata"]["usage"] == {"credits": 1}
+    step, text, tool = message["parts"]
+    assert step == {"type": "step-start"}
+    assert (text["text"], text["state"]) == ("A " + words, "done")
+    assert (tool["type"], tool["toolCallId"]) == ("tool-find_order", "call_a")
+    assert (tool["state"], tool["input"]) == ("input-available", {"number": 7})
+
+    assert failed["errors"] == ["It broke off."]
+
+    for one in added:
+        assert one["message"]["id"] == "msg_11"
+        kinds = [part["type"] for part in one["message"]["parts"]]
         assert kinds == ["step-start", "text", "step-start", "text"]
 
 
@@ -220,11 +215,8 @@ def test_each_user_id_has_conversations_of_its_own(chat: MakeChat) -> None:
     ]
 
 
-@pytest.mark.parametrize("calls", [CALLS[:1], CALLS], ids=["one", "two"])
-def test_a_tool_of_the_client_goes_round(
-    chat: MakeChat, calls: tuple[base.ToolCall, ...]
-) -> None:
-    engine = ScriptedEngine(["A moment."], calls=calls, then=["It has ", "shipped."])
+def test_tools_of_the_client_go_round(chat: MakeChat) -> None:
+    engine = ScriptedEngine(["A moment."], calls=CALLS, then=["It has ", "shipped."])
     page = chat(engine)
     first, second = page.talk(
         say("Where is it?"), say("Thanks"), automatic=True, tools=SHIPPED
@@ -233,7 +225,7 @@ def test_a_tool_of_the_client_goes_round(
     # One message of the SDK's, with a step for each of ours.
     assert roles(first) == ["user", "assistant"]
     assistant = first[1]
-    asked = ["tool-find_order"] * len(calls)
+    asked = ["tool-find_order"] * 2
     assert [part["type"] for part in assistant["parts"]] == [
         "step-start",
         "text",
@@ -243,9 +235,9 @@ def test_a_tool_of_the_client_goes_round(
     ]
     assert texts(assistant) == ["A moment.", "It has shipped."]
     ran = [part for part in assistant["parts"] if part["type"] in asked]
-    assert [part["input"] for part in ran] == [call.input for call in calls]
+    assert [part["input"] for part in ran] == [call.input for call in CALLS]
     output = SHIPPED["find_order"]["output"]
-    assert [part["output"] for part in ran] == [output] * len(calls)
+    assert [part["output"] for part in ran] == [output] * 2
 
     # Two messages of ours, and the result went to the model.
     _, called, answer, *_ = page.stored()
@@ -256,7 +248,7 @@ def test_a_tool_of_the_client_goes_round(
     for kept in ToolCall.objects.filter(conversation=page.conversation()):
         assert (kept.status, kept.used_by, kept.output) == ("used", answer, output)
     results = engine.requests[1].turns[-1].results
-    assert [result.output for result in results] == [output] * len(calls)
+    assert [result.output for result in results] == [output] * 2
 
     # What is said next is a turn of its own.
     assert roles(second) == ["user", "assistant"] * 2

@@ -1,33 +1,32 @@
-// What the SDK makes of the bytes of a stream: its chunks, and the message they build.
+// What the SDK makes of the bytes of streams: the message that each builds, or adds to.
 import {
   parseJsonEventStream,
   readUIMessageStream,
   uiMessageChunkSchema,
 } from "ai";
 
-const { stream, message } = JSON.parse(process.argv[1]);
+async function read({ stream, message }) {
+  const errors = [];
+  const chunks = parseJsonEventStream({
+    stream: new Blob([stream]).stream(),
+    schema: uiMessageChunkSchema,
+  }).pipeThrough(
+    new TransformStream({
+      transform(result, controller) {
+        if (!result.success) throw result.error;
+        controller.enqueue(result.value);
+      },
+    }),
+  );
+  const states = readUIMessageStream({
+    message,
+    stream: chunks,
+    onError: (error) => errors.push(error.message),
+  });
+  let built = null;
+  for await (const state of states) built = state;
+  return { errors, message: built };
+}
 
-const chunks = [];
-const errors = [];
-const parsed = parseJsonEventStream({
-  stream: new Blob([stream]).stream(),
-  schema: uiMessageChunkSchema,
-}).pipeThrough(
-  new TransformStream({
-    transform(result, controller) {
-      if (!result.success) throw result.error;
-      chunks.push(result.value);
-      controller.enqueue(result.value);
-    },
-  }),
-);
-
-let built = null;
-const states = readUIMessageStream({
-  message,
-  stream: parsed,
-  onError: (error) => errors.push(error.message),
-});
-for await (const state of states) built = state;
-
-console.log(JSON.stringify({ chunks, errors, message: built }));
+const cases = JSON.parse(process.argv[1]);
+console.log(JSON.stringify(await Promise.all(cases.map(read))));
