@@ -8,13 +8,23 @@ that moves rows itself, while all guards are away; such a one ends with
 `conversations.guards.recount`.
 """
 
-from django.db.models import Sum
+from django.db.models import BigIntegerField, QuerySet
 
+from bookbag.compiled import Compiled, Slot
 from conversations.models import ConversationTotal
 
 
 def total_of(workspace_id: int, agent_id: int) -> int:
     """The agent's conversations."""
-    rows = ConversationTotal.objects.for_workspace(workspace_id)
-    found = rows.filter(agent_id=agent_id).aggregate(total=Sum("total"))
-    return int(found["total"] or 0)
+    return sum(one.total for one in _slots.rows(workspace=workspace_id, agent=agent_id))
+
+
+def _of_agent() -> QuerySet[ConversationTotal]:
+    rows = ConversationTotal.objects.filter(
+        workspace=Slot("workspace", BigIntegerField()),
+        agent_id=Slot("agent", BigIntegerField()),
+    )
+    return rows.only("total")
+
+
+_slots = Compiled(_of_agent)

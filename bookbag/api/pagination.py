@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import orjson
 from django.core import signing
@@ -21,6 +21,7 @@ from rest_framework.request import Request
 
 from bookbag.api import query
 from bookbag.api.errors import InvalidBody
+from bookbag.compiled import Compiled, Slot
 
 Row = TypeVar("Row", bound=Model)
 Position = list[Any]
@@ -106,14 +107,27 @@ class Page:
         if self.position is not None:
             wanted = wanted.filter(_beyond(keys, self.position))
         rows = list(wanted[: self.limit + 1])
+        return self._cut(rows, keys, queryset.count if total is None else total)
+
+    def rows_of(
+        self, hot: "HotList[Row]", *, total: Callable[[], int], **values: Any
+    ) -> tuple[list[Row], dict[str, Any]]:
+        """The same of a list whose SQL is made once."""
+        rows = hot.rows(self.position, self.limit + 1, **values)
+        return self._cut(rows, hot.keys, total)
+
+    def _cut(
+        self, rows: list[Row], keys: Sequence[str], total: Callable[[], int]
+    ) -> tuple[list[Row], dict[str, Any]]:
         has_more = len(rows) > self.limit
         del rows[self.limit :]
-        if self.position is None and not has_more:
-            count = len(rows)
-        else:
-            count = queryset.count() if total is None else total()
+        is_whole = self.position is None and not has_more
         cursor = self._cursor_after(rows[-1], keys) if has_more else None
-        return rows, {"cursor": cursor, "hasMore": has_more, "total": count}
+        return rows, {
+            "cursor": cursor,
+            "hasMore": has_more,
+            "total": len(rows) if is_whole else total(),
+        }
 
     def _cursor_after(self, row: Model, keys: Sequence[str]) -> str:
         position = [
@@ -123,7 +137,33 @@ class Page:
         return self.signer.sign(payload.decode())
 
 
-def _beyond(keys: Sequence[str], position: Position) -> Q:
+class HotList(Generic[Row]):
+    """A list that is read all the time: `make` gives its queryset, with slots."""
+
+    def __init__(
+        self, make: Callable[[], QuerySet[Row]], keys: Sequence[str] = ("-id",)
+    ) -> None:
+        self.keys = keys
+        self._make = make
+        self._pages = Compiled(self._page)
+
+    def rows(self, position: Position | None, most: int, **values: Any) -> list[Row]:
+        after = {f"after_{n}": value for n, value in enumerate(position or ())}
+        return self._pages.rows(position is not None, most, **values, **after)
+
+    def _page(self, is_further: bool, most: int) -> QuerySet[Row]:
+        rows = self._make().order_by(*self.keys)
+        if is_further:
+            columns = {field.name: field for field in rows.model._meta.concrete_fields}
+            slots = [
+                Slot(f"after_{number}", columns[key.lstrip("-")])
+                for number, key in enumerate(self.keys)
+            ]
+            rows = rows.filter(_beyond(self.keys, slots))
+        return rows[:most]
+
+
+def _beyond(keys: Sequence[str], position: Sequence[Any]) -> Q:
     """What comes after the position. The condition on the first key alone is implied by
     the rest; but only with it does a database begin to read in the middle of an index.
     """

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet
 from rest_framework.response import Response
 
 from agents.access import agent_for
@@ -22,9 +22,10 @@ from bookbag.api.errors import (
     NotFound,
 )
 from bookbag.api.fields import is_user_id, parse_message_id, parse_path_id
-from bookbag.api.pagination import Page
+from bookbag.api.pagination import HotList, Page
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
+from bookbag.compiled import Slot
 from conversations import search
 from conversations.api import reading_schema
 from conversations.api.shapes import STATUS, conversation_json, message_json
@@ -141,14 +142,24 @@ def _conversations(
         route=f"{route} {agent.pk}",
         filters=filters.given,
     )
-    counted = partial(total_of, agent.workspace_id, agent.pk)
-    rows, pagination = page.rows(
-        filters.conversations(agent),
-        NEWEST_ACTIVITY,
-        total=None if filters.given else counted,
-    )
+    if filters.given:
+        rows, pagination = page.rows(filters.conversations(agent), NEWEST_ACTIVITY)
+    else:
+        own = {"workspace": agent.workspace_id, "agent": agent.pk}
+        total = partial(total_of, agent.workspace_id, agent.pk)
+        rows, pagination = page.rows_of(_newest, total=total, **own)
     data = [conversation_json(row) for row in rows]
     return Response({"data": data, "pagination": pagination})
+
+
+def _of_agent() -> QuerySet[Conversation]:
+    return Conversation.objects.filter(
+        workspace=Slot("workspace", BigIntegerField()),
+        agent=Slot("agent", BigIntegerField()),
+    )
+
+
+_newest = HotList(_of_agent, NEWEST_ACTIVITY)
 
 
 # --- One, and its messages ----------------------------------------------------------
