@@ -127,6 +127,8 @@ def frames_are_lines_of_json(_: Any, response: Any, case: Any) -> None:
     if not is_stream(response):
         return
     lines = [line for line in response.content.split(b"\n\n") if line]
+    if not lines:  # resumed after its end
+        return
     assert lines[-1] == b"data: [DONE]", lines[-1]
     for line in lines[:-1]:
         frame = orjson.loads(line.removeprefix(b"data: "))
