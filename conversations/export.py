@@ -21,6 +21,12 @@ from conversations.models import Conversation, Message
 
 LOT = 200  # conversations, or messages, that are weighed at a time
 PAGE = 256 * 1024  # bytes, about; a few times that is in memory
+# JSON may hold these as they are, but many a client's "read a line" ends lines there.
+LINE_ENDS = {
+    "\u0085".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,13 @@ def begin(agent: Agent) -> Snapshot:
     )
 
 
-def pages(snapshot: Snapshot, *, separator: bytes = b",") -> Iterator[Page]:
-    """The conversations by number, with the separator between them.
+def pages(snapshot: Snapshot, *, lines: bool = False) -> Iterator[Page]:
+    """The conversations by number, with commas between them or each on its own line.
 
     Each page may be asked for from another thread: nothing is held in between.
     """
     sql = STATEMENTS[connection.vendor]
-    between = b""
+    between, separator = b"", b"\n" if lines else b","
     for run in _runs(sql.weigh_conversations, snapshot):
         # Heavier than a page is only a conversation that is a run by itself.
         if run.weight > PAGE:
@@ -81,7 +87,7 @@ def pages(snapshot: Snapshot, *, separator: bytes = b",") -> Iterator[Page]:
             if page.begun:
                 page = replace(page, content=between + page.content)
                 between = separator
-            yield page
+            yield replace(page, content=_one_line(page.content)) if lines else page
 
 
 # --- Conversations -----------------------------------------------------------
@@ -169,3 +175,10 @@ def _compact(text: str) -> bytes:
     except orjson.JSONDecodeError:
         # A number that is too large for it, in a call that a model has made.
         return text.encode()
+
+
+def _one_line(content: bytes) -> bytes:
+    if not content.isascii():
+        for character, escaped in LINE_ENDS.items():
+            content = content.replace(character, escaped)
+    return content

@@ -86,19 +86,25 @@ def statements(db: Dialect) -> Statements:
             f" FROM conversations_conversation c WHERE {OURS} AND c.id > %(after)s"
             " AND c.id <= %(last_conversation)s ORDER BY c.id LIMIT %(lot)s"
         ),
-        conversations=_select_conversations(whole),
-        heads=_select_conversations(conversation),
+        conversations=_merged(_select_conversations(whole)),
+        heads=_merged(_select_conversations(conversation)),
         weigh_messages=(
             f"SELECT m.id, {weight} + ({weigh_calls} WHERE t.message_id = m.id)"
             " FROM conversations_message m WHERE m.conversation_id = %(conversation)s"
             f" AND {READABLE} AND m.id > %(after)s ORDER BY m.id LIMIT %(lot)s"
         ),
-        messages=(
+        messages=_merged(
             f"SELECT {message} FROM conversations_message m"
             f" WHERE m.conversation_id = %(conversation)s AND {READABLE}"
             " AND m.id BETWEEN %(first)s AND %(last)s ORDER BY m.id"
         ),
     )
+
+
+def _merged(statement: str) -> str:
+    """Pieces of text that stand side by side as one: a quarter of the time. None of
+    them has a quote in it."""
+    return statement.replace("' || '", "")
 
 
 def _list(values: Iterable[str]) -> str:
@@ -180,8 +186,10 @@ def _parts(db: Dialect) -> str:
     # Each part comes with a comma in front, and the first comma is cut off.
     return (
         f"'[' || substr(CASE WHEN m.text = '' THEN '' ELSE ',' || {text} END"
-        f" || CASE WHEN m.role = {_literal(MessageRole.ASSISTANT)} THEN"
-        f" coalesce((SELECT {db.joined.format('')} FROM ({calls}) AS calls), '')"
+        # Hardly any message has calls, and to add up nothing takes time as well.
+        f" || CASE WHEN m.role = {_literal(MessageRole.ASSISTANT)} AND EXISTS"
+        " (SELECT 1 FROM conversations_toolcall t WHERE t.message_id = m.id) THEN"
+        f" (SELECT {db.joined.format('')} FROM ({calls}) AS calls)"
         " ELSE '' END, 2) || ']'"
     )
 

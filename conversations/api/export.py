@@ -16,7 +16,7 @@ from bookbag.api.errors import ApiError
 from bookbag.api.negotiation import JSONNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import JSONRenderer
-from bookbag.api.views import DATABASE_DEADLINE, ApiView
+from bookbag.api.views import ApiView
 from conversations import export
 from conversations.api import export_schema
 from conversations.api.chat import EventStream
@@ -27,14 +27,12 @@ from usage.models import AuditEvent
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = 10  # seconds; nobody knows how long the other one takes
+# Seconds for a page and its wait for a thread. A database that has frozen ignores its
+# own time-outs, and nobody else would end an answer that does not go on.
+PAGE_DEADLINE = 60
+CHUNK = 64 * 1024  # bytes between two looks at whether the key still holds
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-# JSON may hold these as they are, but many a client's "read a line" ends lines there.
-LINE_ENDS = {
-    "\u0085".encode(): b"\\u0085",
-    "\u2028".encode(): b"\\u2028",
-    "\u2029".encode(): b"\\u2029",
-}
 
 
 class ExportRunning(ApiError):
@@ -83,8 +81,8 @@ class ExportView(ApiView):
     @export_schema.export
     async def get(self, request: ApiRequest, agent_id: str) -> StreamingHttpResponse:
         ndjson = request.accepted_media_type == NDJSON
-        separator, write = (b"\n", _lines) if ndjson else (b",", _document)
-        pages = export.pages(self.snapshot, separator=separator)
+        pages = export.pages(self.snapshot, lines=ndjson)
+        write = _lines if ndjson else _document
         return EventStream(
             write(self._read_all(pages, key_id=request.auth.pk)),
             content_type=request.accepted_media_type,
@@ -112,24 +110,28 @@ class ExportView(ApiView):
     async def _read_all(
         self, pages: Iterator[Page], *, key_id: int
     ) -> AsyncGenerator[Page, None]:
-        """One page after another, each a visit to a database thread."""
+        """One page after another, each a visit to a database thread. The next one is
+        read while one is sent: two are in memory, and no more than one thread busy."""
 
         def turn() -> Page | None:
             self.lease.renew()
             return next(pages, None)
 
+        async def read() -> Page | None:
+            async with asyncio.timeout(PAGE_DEADLINE):
+                return await threads.run(turn)
+
         begun = 0
+        reading = asyncio.create_task(read())
         try:
             async with revocations.watch(key_id) as revoked:
-                while True:
-                    async with asyncio.timeout(DATABASE_DEADLINE):
-                        page = await threads.run(turn)
-                    if page is None:
-                        return
-                    if revoked.is_set():
-                        raise ExportBroken("The API key was revoked.")
-                    yield page
+                while (page := await reading) is not None:
+                    reading = asyncio.create_task(read())
                     begun += page.begun
+                    for chunk in _chunks(page):
+                        if revoked.is_set():
+                            raise ExportBroken("The API key was revoked.")
+                        yield chunk
         except Exception as problem:
             log.error(
                 "an export broke off",
@@ -139,7 +141,15 @@ class ExportView(ApiView):
             )
             raise
         finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             await threads.run(self.lease.release)
+
+
+def _chunks(page: Page) -> Iterator[Page]:
+    for start in range(0, len(page.content), CHUNK):
+        content = page.content[start : start + CHUNK]
+        yield Page(content, page.begun if start == 0 else 0)
 
 
 async def _document(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[bytes, None]:
@@ -156,17 +166,10 @@ async def _lines(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[bytes, Non
     begun = 0
     async with aclosing(pages):
         async for page in pages:
-            yield _one_line(page.content)
+            yield page.content
             begun += page.begun
     if begun:
         yield b"\n"
-
-
-def _one_line(content: bytes) -> bytes:
-    if not content.isascii():
-        for character, escaped in LINE_ENDS.items():
-            content = content.replace(character, escaped)
-    return content
 
 
 def _liking(accept: str, media_type: str) -> tuple[float, int]:
