@@ -29,7 +29,7 @@ MAX_MESSAGE = 32_000  # characters of the one to answer, as everywhere
 MAX_TOOLS = 64
 MAX_TOOLS_LENGTH = 64 * 1024  # of all tools together, as JSON
 MAX_CALLS = 64  # of one posted turn
-MAX_ID = 80  # characters: of a tool call, as they are stored
+MAX_ID = 256  # characters: of a tool call, which may be of another model
 MAX_NAME = 255  # characters of a conversation's name
 MOST_TEMPERATURE = 2  # OpenAI's scale; an agent's ends at 1, and so does what it gets
 # A posted system turn is the caller's to word and nobody's to obey: the agent's own

@@ -45,9 +45,10 @@ ERROR = _object(
     ),
 )
 
+CALL_ID = {"type": "string", "minLength": 1, "maxLength": dialect.MAX_ID}
 TOOL_CALL = _object(
     "id type function",
-    id={**STRING, "minLength": 1, "maxLength": dialect.MAX_ID},
+    id=CALL_ID,
     type=_constant("function"),
     function=_object(
         "name arguments",
@@ -77,13 +78,17 @@ MESSAGE = {
             "role",
             role=_constant("assistant"),
             content={"anyOf": [*CONTENT["anyOf"], NULL]},
-            tool_calls={"type": "array", "items": TOOL_CALL},
+            tool_calls={
+                "type": "array",
+                "items": TOOL_CALL,
+                "maxItems": dialect.MAX_CALLS,
+            },
         ),
         _object(
             "role content tool_call_id",
             role=_constant("tool"),
             content=CONTENT,
-            tool_call_id=STRING,
+            tool_call_id=CALL_ID,
         ),
     ]
 }

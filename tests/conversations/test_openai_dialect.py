@@ -159,7 +159,7 @@ def test_output_that_only_looks_like_json_stays_text() -> None:
         ([user(), calling(call(), call()), result()], "messages[1].tool_calls"),
         ([user(), calling(*[call()] * 65), result()], "messages[1].tool_calls"),
         ([user(), calling("x"), result()], "messages[1].tool_calls[0]"),
-        ([user(), calling(call("x" * 81)), result()], "messages[1].tool_calls[0].id"),
+        ([user(), calling(call("x" * 257)), result()], "messages[1].tool_calls[0].id"),
         (
             [user(), calling(call(arguments="[1]")), result()],
             "messages[1].tool_calls[0].function.arguments",
