@@ -664,7 +664,7 @@ def test_300_who_wait_take_no_thread_and_hear_it_all(scripted: ScriptedShop) -> 
             assert not any(task.done() for task in tasks)
             await asyncio.sleep(0.05)
         assert threading.active_count() <= others + threads.K
-        await asyncio.to_thread(takeover.take_over, line.conversation)
+        await asyncio.to_thread(_in_thread, takeover.take_over, line.conversation)
         return await asyncio.gather(*tasks)
 
     answers = {body.partition(b"\r\n\r\n")[2] for body in asyncio.run(all_wait())}
@@ -699,7 +699,7 @@ def test_one_query_asks_for_all_who_wait(
         tasks = [asyncio.create_task(one) for one in news]
         await asyncio.sleep(0)
         assert readers.waiting == len(every)
-        await asyncio.to_thread(_number, every)
+        await asyncio.to_thread(_in_thread, _happen_to, every)
         return await asyncio.gather(*tasks)
 
     with caplog.at_level("DEBUG", logger="django.db.backends"):
@@ -713,6 +713,12 @@ def test_one_query_asks_for_all_who_wait(
     assert all(str(one.pk) in looks[0] for one in every)
 
 
-def _number(every: list[Conversation]) -> None:
+def _in_thread(function: Callable[..., object], *args: object) -> None:
+    try:
+        function(*args)
+    finally:
+        connection.close()
+
+
+def _happen_to(every: list[Conversation]) -> None:
     Conversation.objects.filter(pk__in=[one.pk for one in every]).update(last_seq=1)
-    connection.close()

@@ -23,7 +23,7 @@ from conversations.turns import Ask, Turn
 from tests.conftest import make_workspace
 from usage.models import LedgerEntry
 
-RACES = 150
+RACES = 200
 ACTORS = 4
 LONGEST = 0.02  # seconds that somebody may be late
 
