@@ -410,6 +410,13 @@ def chat(*messages: Any, **body: Any) -> dict[str, Any]:
     return {"id": "chat-1", "messages": messages, **body}
 
 
+def stream_path(shop: Shop, response: httpx.Response) -> str:
+    conversation = response.headers["x-conversation-id"]
+    message = response.headers["x-message-id"]
+    conversations = f"/api/v2/agents/{shop.agent.pk}/conversations"
+    return f"{conversations}/{conversation}/messages/{message}/stream"
+
+
 def test_both_bodies_are_answered_in_the_sdks_words(scripted: ScriptedShop) -> None:
     shop, _ = scripted(["Two ", "days."])
     for body in (chat(user("How long?")), {"message": "How long?"}):
@@ -531,8 +538,13 @@ def test_results_of_other_conversations_are_not_taken(scripted: ScriptedShop) ->
 
     # In its own it is, and once: who sends it again is told so.
     goes_on = {**result, "id": "theirs"}
-    start = parsed(send(shop, chat(user(), goes_on)).content)[0]
-    assert start == {"type": "start", "messageId": "theirs"}
+    going_on = send(shop, chat(user(), goes_on))
+    assert parsed(going_on.content)[0] == {"type": "start", "messageId": "theirs"}
+    resumed = shop.client.get(
+        stream_path(shop, going_on) + "?protocol=ui-message", headers=shop.headers
+    )
+    assert parsed(resumed.content)[0] == {"type": "start"}
+    assert parsed(resumed.content)[1:] == parsed(going_on.content)[1:]
     again = send(shop, chat(user(), goes_on))
     assert again.status_code == 400
     assert "message" in again.json()["error"]["details"]
@@ -541,10 +553,7 @@ def test_results_of_other_conversations_are_not_taken(scripted: ScriptedShop) ->
 def test_the_same_stream_can_be_had_again(scripted: ScriptedShop) -> None:
     shop, _ = scripted(["One ", "two ", "three."])
     response = send(shop, chat(user("Count.")))
-    conversation = response.headers["x-conversation-id"]
-    message = response.headers["x-message-id"]
-    conversations = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}"
-    path = f"{conversations}/messages/{message}/stream"
+    path = stream_path(shop, response)
     frames = [f + b"\n\n" for f in response.content.split(b"\n\n")[:-1]]
     for had in range(len(frames) + 1):
         query = f"?protocol=ui-message&after={had}"
@@ -553,6 +562,28 @@ def test_the_same_stream_can_be_had_again(scripted: ScriptedShop) -> None:
         assert b"".join(frames[:had]) + again.content == response.content
     refused = shop.client.get(f"{path}?protocol=v3", headers=shop.headers)
     assert refused.status_code == 400
+
+
+def test_a_reply_that_is_still_being_made_is_made_anew_after_it(
+    scripted: ScriptedShop,
+) -> None:
+    """A page whose user presses stop, and then regenerate."""
+    shop, engine = scripted(["One ", "two ", "three."], pause=0.1)
+    with shop.client.stream(
+        "POST",
+        shop.path + "?protocol=ui-message",
+        headers=shop.headers,
+        json=chat(user("Count.")),
+    ) as stopped:
+        next(stopped.iter_raw())
+    anew = send(shop, chat(user("Count."), trigger="regenerate-message"))
+    assert anew.status_code == 200
+    assert anew.headers["x-message-id"] != stopped.headers["x-message-id"]
+    conversation = Conversation.objects.get(agent=shop.agent)
+    said = conversation.messages.readable().order_by("id")
+    assert [m.text for m in said] == ["Count.", "One two three."]
+    assert said[1].public_id == anew.headers["x-message-id"]
+    assert engine.started == 2
 
 
 def test_an_idempotent_chat_is_answered_once(scripted: ScriptedShop) -> None:
