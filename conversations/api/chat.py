@@ -21,7 +21,6 @@ from apikeys.permissions import check_may_write
 from apikeys.revocation import revocations
 from bookbag import threads
 from bookbag.api.errors import (
-    ApiError,
     ConversationBusy,
     Internal,
     InvalidBody,
@@ -31,7 +30,6 @@ from bookbag.api.errors import (
     Unavailable,
 )
 from bookbag.api.fields import (
-    MAX_ID,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
@@ -221,8 +219,8 @@ class ReplyView(ApiView):
     ) -> HttpResponseBase:
         try:
             answer = await self.answer(run, request)
-        except ApiError as error:
-            await threads.run(claim.keep, self._refuse(error))
+        except Exception:  # nothing came of it: it may be tried again
+            await threads.run(claim.release)
             raise
         if isinstance(answer, StreamingHttpResponse):
             repeats.later(self._keep_stream(claim, run))
@@ -233,7 +231,8 @@ class ReplyView(ApiView):
         return answer
 
     async def _keep_stream(self, claim: Claim, run: Run) -> None:
-        await run.wait()
+        if isinstance(await run.wait(), Failed):
+            return await threads.run(claim.release)
         encode = self.encoder()
         frames = b"".join(frame for event in run.events for frame in encode(event))
         answer = HttpResponse(frames, content_type="text/event-stream")

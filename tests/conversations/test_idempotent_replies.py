@@ -213,6 +213,9 @@ def test_of_50_posts_that_store_nothing_one_is_done_and_the_others_come_back(
     assert len(done) + len(early) == TWINS
     assert len({answer.content for answer in done}) == 1
     assert {answer.headers["Retry-After"] for answer in early} == {"1"}
+    # It is kept just after its last byte.
+    claims = IdempotencyKey.objects.filter(api_key=shop.key)
+    eventually(lambda: claims.filter(status=200).exists())
     again = shop.client.post(path, json=body, headers=headers)
     assert again.status_code == 200
     assert again.content == done[0].content
@@ -239,11 +242,8 @@ def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
         head = next(first.iter_bytes())
     assert bool(head) == stream
     assert engine.closed == 0
-    eventually(
-        lambda: IdempotencyKey.objects.filter(
-            api_key=shop.key, status__isnull=False
-        ).exists()
-    )
+    claims = IdempotencyKey.objects.filter(api_key=shop.key)
+    eventually(lambda: claims.filter(status=200).exists())
     again = shop.client.post(path, json=body, headers=headers)
     assert again.status_code == 200
     assert again.content.startswith(head)
@@ -253,15 +253,19 @@ def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_reply_that_is_not_stored_and_failed_fails_again(
-    scripted: ScriptedShop, stream: bool
+@pytest.mark.parametrize("words", [[], ["Half an "]])
+def test_a_reply_that_is_not_stored_and_failed_may_be_tried_again(
+    scripted: ScriptedShop, stream: bool, words: list[str]
 ) -> None:
-    shop, engine = scripted([], error=base.EngineError("server", "down"))
+    shop, engine = scripted(words, error=base.EngineError("server", "down"))
     path, body = "/v1/chat/completions", completion(shop, stream=stream)
     headers = shop.headers | {"Idempotency-Key": "k"}
-    first, again = (
-        shop.client.post(path, json=body, headers=headers) for _ in range(2)
-    )
-    assert first.status_code == 500
-    assert (again.status_code, again.content) == (500, first.content)
-    assert engine.started == 1
+    first = shop.client.post(path, json=body, headers=headers)
+    assert first.status_code == (200 if stream and words else 500)
+    claims = IdempotencyKey.objects.filter(api_key=shop.key)
+    eventually(lambda: not claims.exists())
+    engine.error, engine.words = None, ["A whole one."]
+    again = shop.client.post(path, json=body, headers=headers)
+    assert again.status_code == 200
+    assert "A whole one." in again.text
+    assert engine.started == 2
