@@ -1,7 +1,9 @@
 """GET /api/v2/agents/:agentId/conversations/export. Contract §5.8."""
 
 import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,10 +16,10 @@ from django.utils import timezone
 
 from agents.models import Agent
 from apikeys.models import ApiKey
+from apikeys.revocation import revocations
 from bookbag.api.renderers import to_json
 from conversations import export, export_lease
 from conversations.api import shapes
-from conversations.api.export import ExportView
 from conversations.models import (
     Conversation,
     ConversationStatus,
@@ -30,6 +32,7 @@ from tests.conftest import make_user
 from tests.conversations.conftest import Shop, make_shop
 from usage.models import AuditEvent
 
+REDIS = os.environ.get("TEST_REDIS_URL", "")
 TRICKY = [
     'He said "yes" \\ no / maybe',
     "line one\nline two\r\n\ttabbed",
@@ -89,19 +92,24 @@ def answer(conversation: Conversation, text: str, **fields: Any) -> Message:
     return say(conversation, "assistant", text, **fields)
 
 
+def cite(quote: str) -> dict[str, Any]:
+    passage = {"start": 0, "end": len(quote), "quote": quote}
+    document = {"sourceId": 3, "documentId": 4, "documentVersion": 1}
+    return {"index": 1, **document, "title": quote, "url": None, **passage}
+
+
 def everything(agent: Agent) -> list[Conversation]:
     """A little of all that there can be."""
     everyday = talk(agent, title="Parcels", end_user="user_8821")
     say(everyday, "user", "Where is it?")
     answer(everyday, "Here.", feedback="positive", score=0.1 + 0.2)
     answer(everyday, "Or there.", feedback="negative", finish_reason="length", score=1)
-    citation = {"index": 1, "sourceId": 3, "title": "T\u2028", "url": None, "q": 1.0}
-    answer(everyday, "It says so.", citations=[citation, {**citation, "index": 2}])
+    answer(everyday, "It says so.", citations=[cite("here"), cite("and here")])
 
     tricky = talk(agent, title=TRICKY[0], end_user="a.b-c_d")
     for text in TRICKY:
         say(tricky, "user", text)
-        answer(tricky, text, citations=[{"quote": text}])
+        answer(tricky, text, citations=[cite(text)])
 
     tools = talk(agent)
     silent = answer(tools, "", finish_reason="tool_calls")
@@ -116,7 +124,7 @@ def everything(agent: Agent) -> list[Conversation]:
     people = talk(agent, status=ConversationStatus.ESCALATED)
     say(people, "user", "A person, please.")
     author = make_user("anna")
-    answer(people, "Me!", author=author, citations=[{"quote": "x"}], score=0.5)
+    answer(people, "Me!", author=author, citations=[cite("x")], score=0.5)
 
     ended = talk(agent, status=ConversationStatus.RESOLVED)
     say(ended, "user", "Never mind")
@@ -528,8 +536,14 @@ def test_a_revoked_key_ends_its_export(shop: Shop, gate: Gate) -> None:
     with shop.client.stream("GET", path(shop.agent), headers=shop.headers) as response:
         chunks = response.iter_raw()
         read = next(chunks)
+        while b"messages" not in read:
+            read += next(chunks)
+        (told,) = revocations._watchers[shop.key.pk]
         shop.key.revoke()
-        threading.Timer(3, gate.opened.set).start()
+        deadline = time.monotonic() + 30
+        while not told.is_set() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        gate.opened.set()
         with pytest.raises(httpx.RemoteProtocolError):
             read += b"".join(chunks)
     assert b"question 1" not in read
@@ -577,5 +591,37 @@ def test_a_lease_is_given_back_by_whoever_forgets_it() -> None:
     export_lease.Lease.take(-1).release()
 
 
-def test_the_view_has_no_writes_to_refuse() -> None:
-    assert not hasattr(ExportView, "post")
+@pytest.mark.redis
+@pytest.mark.skipif(not REDIS, reason="TEST_REDIS_URL is not set (make test does)")
+def test_processes_share_the_lease(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REDIS_URL = REDIS
+    export_lease._redis.cache_clear()
+    try:
+        ours = export_lease.Lease.take(-2)
+        # Another process knows nothing of it.
+        monkeypatch.setattr(export_lease, "_held", {})
+        with pytest.raises(export_lease.Taken):
+            export_lease.Lease.take(-2)
+        ours.release()
+        theirs = export_lease.Lease.take(-2)
+        ours.release()  # twice; but it is not its own any more
+        monkeypatch.setattr(export_lease, "_held", {})
+        with pytest.raises(export_lease.Taken):
+            export_lease.Lease.take(-2)
+        theirs.release()
+    finally:
+        export_lease._redis.cache_clear()
+
+
+def test_a_redis_that_is_down_hinders_no_export(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    export_lease._redis.cache_clear()
+    try:
+        lease = export_lease.Lease.take(-3)
+        with pytest.raises(export_lease.Taken):
+            export_lease.Lease.take(-3)
+        lease.release()
+    finally:
+        export_lease._redis.cache_clear()
