@@ -34,6 +34,7 @@ from conversations.models import (
     Conversation,
     Feedback,
     Message,
+    MessageQuerySet,
     MessageRole,
     ToolCall,
 )
@@ -205,7 +206,12 @@ def _messages(
         workspace=conversation.workspace_id,
         route=f"messages {conversation.pk}",
     )
-    rows, pagination = page.rows(_readable(conversation), ("-id",))
+    rows, pagination = page.rows_of(
+        _said,
+        total=_readable(conversation).count,
+        workspace=conversation.workspace_id,
+        conversation=conversation.pk,
+    )
     return messages_json(reversed(rows)), pagination
 
 
@@ -221,9 +227,25 @@ def messages_json(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 
 def _readable(conversation: Conversation) -> QuerySet[Message]:
-    messages = Message.objects.for_workspace(conversation.workspace_id).readable()
-    # As long as a reply has deltas, and nobody reads it here.
-    return messages.filter(conversation=conversation).defer("journal")
+    messages = Message.objects.for_workspace(conversation.workspace_id)
+    return _shown(messages.filter(conversation=conversation))
+
+
+def _of_conversation() -> QuerySet[Message]:
+    return _shown(
+        Message.objects.filter(
+            workspace=Slot("workspace", BigIntegerField()),
+            conversation=Slot("conversation", BigIntegerField()),
+        )
+    )
+
+
+def _shown(messages: MessageQuerySet) -> MessageQuerySet:
+    # The journal is as long as a reply has deltas, and nobody reads it here.
+    return messages.readable().defer("journal")
+
+
+_said = HotList(_of_conversation, ("-id",))
 
 
 # --- Feedback -----------------------------------------------------------------------
