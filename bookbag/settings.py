@@ -220,6 +220,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "bookbag.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # `?format=` means nothing here
 }
 API_ONCE = "apikeys.idempotency.once"  # who remembers POSTs with an Idempotency-Key
 SPECTACULAR_SETTINGS = {
@@ -233,7 +234,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/(?:api/)?v[12]",  # what tags and names leave out
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Choices stay where they are: as components of their own, generated clients would
+    # know them by names that change when another field is called `status`.
+    "POSTPROCESSING_HOOKS": [],
+    "TAGS": [
+        {"name": "agents", "description": "Whom you can talk to."},
+        {"name": "chat", "description": "Messages, replies, streams, tools' results."},
+        {"name": "conversations", "description": "What was said, and how it was."},
+        {"name": "people", "description": "When people answer instead of the bot."},
+        {"name": "account", "description": "Your key, and what was used."},
+        {"name": "openai", "description": "For OpenAI's clients: the base is `/v1`."},
+        {"name": "health", "description": "Whether the server answers."},
+    ],
     "SERVERS": [{"url": BASE_URL}],
 }
 RATE_LIMIT = env.whole("BOOKBAG_RATE_LIMIT", 100, least=1)  # requests a key

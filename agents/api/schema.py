@@ -30,7 +30,7 @@ EXAMPLE = {
 
 agents = schema.documented(
     "List agents",
-    operation_id="agents",
+    operation_id="listAgents",
     tags=["agents"],
     description="The agents that this key may speak to, oldest first. Archived ones are"
     " not among them.",
@@ -58,7 +58,7 @@ agents = schema.documented(
 
 agent = schema.documented(
     "One agent",
-    operation_id="agent",
+    operation_id="getAgent",
     tags=["agents"],
     answers={
         200: OpenApiResponse(

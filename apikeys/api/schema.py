@@ -53,7 +53,7 @@ EXAMPLE = {
 
 me = schema.documented(
     "This key",
-    operation_id="me",
+    operation_id="getMe",
     tags=["account"],
     description="The workspace that the API key belongs to, what the key may do, and"
     " how often. Never its secret.",

@@ -1,6 +1,7 @@
 """The OpenAPI document: what all endpoints have in common, and how one is described."""
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -90,13 +91,17 @@ HEADERS = [
 ]
 
 
-def path_parameter(name: str, description: str) -> OpenApiParameter:
+def path_parameter(name: str, description: str, kind: Any = str) -> OpenApiParameter:
     return OpenApiParameter(
-        name, str, OpenApiParameter.PATH, description=description, required=True
+        name, kind, OpenApiParameter.PATH, description=description, required=True
     )
 
 
-AGENT_ID = path_parameter("agent_id", "The agent's id: the dashboard shows it.")
+AGENT_ID = path_parameter(
+    "agent_id",
+    "The agent's id: the dashboard shows it.",
+    {"type": "integer", "minimum": 1},
+)
 
 
 def documented(
@@ -140,10 +145,25 @@ def documented(
 def document() -> dict[str, Any]:
     """The OpenAPI document; routes do not change while a process lives."""
     described = SchemaGenerator().get_schema(request=None, public=True)
+    described["paths"] = {
+        _camel(path): operations for path, operations in described["paths"].items()
+    }
     for operations in described["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    parameter["name"] = _camel(parameter["name"])
+            if "requestBody" in operation:
+                # Also where no single field of it is.
+                operation["requestBody"]["required"] = True
         if "post" in operations:
             _document_idempotency(operations["post"])
     return described
+
+
+def _camel(name: str) -> str:
+    """As fields of bodies and queries are spelled; routes are in Python's spelling."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _document_idempotency(post: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
@@ -225,13 +226,28 @@ class HealthSerializer(serializers.Serializer):
     data = HealthDataSerializer()
 
 
+HEALTHY = {"status": "ok", "timestamp": 1784712000, "data": {"status": "ok"}}
+
+
 class HealthView(PublicApiView):
     """The process answers. It asks nobody else, so it can always be asked."""
 
     visits_database = False
     content_negotiation_class = AnyNegotiation  # probes ask with any Accept
 
-    @documented("Health", answers={200: HealthSerializer}, keyed=False)
+    @documented(
+        "Health",
+        operation_id="getHealth",
+        tags=["health"],
+        answers={
+            200: OpenApiResponse(
+                HealthSerializer,
+                "The server answers.",
+                examples=[OpenApiExample("It answers", value=HEALTHY)],
+            )
+        },
+        keyed=False,
+    )
     async def get(self, request: ApiRequest) -> Response:
         return Response(
             {"status": "ok", "timestamp": int(time.time()), "data": {"status": "ok"}}

@@ -3,7 +3,6 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
-    OpenApiParameter,
     OpenApiResponse,
     inline_serializer,
 )
@@ -72,13 +71,5 @@ export = schema.documented(
             examples=[OpenApiExample("One line", value=LINE)],
         ),
     },
-    parameters=[
-        schema.AGENT_ID,
-        OpenApiParameter(
-            "Accept",
-            str,
-            OpenApiParameter.HEADER,
-            description="`application/x-ndjson` for one conversation a line.",
-        ),
-    ],
+    parameters=[schema.AGENT_ID],
 )

@@ -5,64 +5,18 @@ from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     inline_serializer,
 )
 from rest_framework import serializers
 
 from bookbag.api import schema
-from conversations.api.schema import CONVERSATION_ID, TextPart, ToolCallPart
+from conversations.api.reading_schema import Conversation, Message
+from conversations.api.schema import CONVERSATION_ID
 from conversations.api.shapes import STATUS
 from conversations.models import EventKind
 
 STATUSES = list(STATUS.values())
 BODY_ERRORS = [400, 408, 413, 415]  # a body that need not be there can be wrong
-
-
-class ConversationState(serializers.Serializer):
-    """A conversation, as in the list."""
-
-    id = serializers.CharField()
-    title = serializers.CharField(allow_null=True)
-    createdAt = serializers.IntegerField(help_text="Unix seconds.")
-    updatedAt = serializers.IntegerField(help_text="The last activity, Unix seconds.")
-    userId = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(choices=STATUSES)
-
-
-class ToolResultPart(serializers.Serializer):
-    type = serializers.ChoiceField(choices=["tool-result"])
-    toolCallId = serializers.CharField()
-    toolName = serializers.CharField()
-    output = serializers.JSONField(allow_null=True)
-
-
-class FeedMessage(serializers.Serializer):
-    """A message, as in the conversation."""
-
-    id = serializers.CharField()
-    role = serializers.ChoiceField(choices=["user", "assistant"])
-    parts = PolymorphicProxySerializer(
-        component_name="MessagePart",
-        serializers={
-            "text": TextPart,
-            "tool-call": ToolCallPart,
-            "tool-result": ToolResultPart,
-        },
-        resource_type_field_name="type",
-        many=True,
-    )
-    createdAt = serializers.IntegerField(help_text="Unix seconds.")
-    feedback = serializers.ChoiceField(
-        choices=["positive", "negative"],
-        allow_null=True,
-        required=False,
-        help_text="On the assistant's messages only, as `metadata`.",
-    )
-    metadata = serializers.DictField(
-        required=False,
-        help_text='`author` is `"human"` where a person wrote it.',
-    )
 
 
 class ConversationEvent(serializers.Serializer):
@@ -71,7 +25,7 @@ class ConversationEvent(serializers.Serializer):
     )
     type = serializers.ChoiceField(choices=EventKind.values)
     createdAt = serializers.IntegerField(help_text="Unix seconds.")
-    message = FeedMessage(
+    message = Message(
         allow_null=True,
         help_text="Of `message` and `retry`: what was said, as it is now. Null where a"
         " later retry has replaced it.",
@@ -143,11 +97,14 @@ data: {"seq":3,"type":"takeover","createdAt":1784712360,"message":null,\
 """
 
 
+CONVERSATION_ANSWER = inline_serializer("ConversationAnswer", {"data": Conversation()})
+
+
 def _conversation_answer(status: str) -> dict[tuple[int, str], OpenApiResponse]:
     value = {"data": CONVERSATION | {"status": status}}
     return {
         (200, "application/json"): OpenApiResponse(
-            inline_serializer("ConversationAnswer", {"data": ConversationState()}),
+            CONVERSATION_ANSWER,
             "The conversation as it is now.",
             examples=[OpenApiExample("A conversation", value=value)],
         )

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
+    OpenApiRequest,
     OpenApiResponse,
     PolymorphicProxySerializer,
     inline_serializer,
@@ -13,13 +14,13 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import pagination, schema
-from conversations.api.people_schema import ToolResultPart
 from conversations.api.schema import (
     CONVERSATION_ID,
     MESSAGE_ID,
     Credits,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
 )
 from conversations.api.shapes import STATUS
 from conversations.models import Feedback, MessageRole
@@ -39,6 +40,18 @@ class Conversation(serializers.Serializer):
     )
 
 
+class Citation(serializers.Serializer):
+    index = serializers.IntegerField(help_text="The n of `[n]` in the answer.")
+    sourceId = serializers.IntegerField()
+    documentId = serializers.IntegerField()
+    documentVersion = serializers.IntegerField()
+    title = serializers.CharField()
+    url = serializers.CharField(allow_null=True)
+    start = serializers.IntegerField(help_text="Where in the document.")
+    end = serializers.IntegerField()
+    quote = serializers.CharField(help_text="What stands there.")
+
+
 class MessageMetadata(serializers.Serializer):
     finishReason = serializers.ChoiceField(
         choices=["stop", "tool-calls", "error"],
@@ -48,8 +61,8 @@ class MessageMetadata(serializers.Serializer):
     author = serializers.ChoiceField(
         choices=["human"], required=False, help_text="Where a person wrote it."
     )
-    citations = serializers.ListField(
-        child=serializers.DictField(),
+    citations = Citation(
+        many=True,
         required=False,
         help_text="The passages that the answer rests on.",
     )
@@ -98,18 +111,20 @@ class FeedbackBody(serializers.Serializer):
 # Written out: of a PATCH's serializer the document would say that no field need be
 # there, and this one must.
 FEEDBACK_REQUEST = {
-    "application/json": {
-        "type": "object",
-        "required": ["feedback"],
-        "properties": {
-            "feedback": {
-                "type": ["string", "null"],
-                "enum": [*Feedback.values, None],
-                "description": "`null` takes back what was given.",
-            }
+    "application/json": OpenApiRequest(
+        {
+            "type": "object",
+            "required": ["feedback"],
+            "properties": {
+                "feedback": {
+                    "type": ["string", "null"],
+                    "enum": [*Feedback.values, None],
+                    "description": "`null` takes back what was given.",
+                }
+            },
         },
-        "examples": [{"feedback": "positive"}],
-    }
+        examples=[OpenApiExample("Thumbs up", value={"feedback": "positive"})],
+    )
 }
 
 # --- Examples -----------------------------------------------------------------------
@@ -134,18 +149,38 @@ REPLY = {
     "parts": [{"type": "text", "text": "Two days."}],
     "createdAt": 1784712360,
     "feedback": None,
-    "metadata": {"finishReason": "stop", "usage": {"credits": 1}, "score": 0.93},
+    "metadata": {
+        "finishReason": "stop",
+        "usage": {"credits": 1},
+        "citations": [
+            {
+                "index": 1,
+                "sourceId": 4,
+                "documentId": 9,
+                "documentVersion": 1,
+                "title": "Shipping",
+                "url": None,
+                "start": 17,
+                "end": 41,
+                "quote": "Delivery takes two days.",
+            }
+        ],
+        "score": 0.93,
+    },
 }
 LAST_PAGE = {"cursor": None, "hasMore": False, "total": 1}
 MORE = {"cursor": "WzEyXQ.dGhpcyBpcyBub3QgYSBzaWduYXR1cmU", "hasMore": True, "total": 9}
 
 
-def _answer(name: str, value: dict[str, Any], **fields: Any) -> dict[int, Any]:
+def _answer(
+    name: str, description: str, value: dict[str, Any], **fields: Any
+) -> dict[int, Any]:
     if "pagination" in value:
         fields["pagination"] = pagination.PaginationSerializer()
     return {
         200: OpenApiResponse(
             inline_serializer(name, fields),
+            description,
             examples=[OpenApiExample("An answer", value=value)],
         )
     }
@@ -197,6 +232,7 @@ conversations = schema.documented(
     ),
     answers=_answer(
         "Conversations",
+        "A page of conversations.",
         {"data": [CONVERSATION], "pagination": LAST_PAGE},
         data=Conversation(many=True),
     ),
@@ -213,6 +249,7 @@ user_conversations = schema.documented(
     ),
     answers=_answer(
         "UserConversations",
+        "A page of conversations.",
         {"data": [CONVERSATION], "pagination": LAST_PAGE},
         data=Conversation(many=True),
     ),
@@ -229,6 +266,7 @@ conversation = schema.documented(
     ),
     answers=_answer(
         "ConversationRead",
+        "The conversation.",
         {
             "data": CONVERSATION | {"messages": [QUESTION, REPLY]},
             "pagination": MORE,
@@ -248,6 +286,7 @@ messages = schema.documented(
     ),
     answers=_answer(
         "Messages",
+        "A page of messages.",
         {"data": [QUESTION, REPLY], "pagination": MORE},
         data=Message(many=True),
     ),
@@ -263,7 +302,10 @@ feedback = schema.documented(
     ),
     request=FEEDBACK_REQUEST,
     answers=_answer(
-        "MessageAnswer", {"data": REPLY | {"feedback": "positive"}}, data=Message()
+        "MessageAnswer",
+        "The message as it is now.",
+        {"data": REPLY | {"feedback": "positive"}},
+        data=Message(),
     ),
     parameters=[schema.AGENT_ID, CONVERSATION_ID, MESSAGE_ID],
 )

@@ -6,6 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
+    OpenApiRequest,
     OpenApiResponse,
     PolymorphicProxySerializer,
     inline_serializer,
@@ -31,6 +32,13 @@ class ToolCallPart(serializers.Serializer):
     toolCallId = serializers.CharField()
     toolName = serializers.CharField()
     input = serializers.JSONField()
+
+
+class ToolResultPart(serializers.Serializer):
+    type = serializers.ChoiceField(choices=["tool-result"])
+    toolCallId = serializers.CharField()
+    toolName = serializers.CharField()
+    output = serializers.JSONField(help_text="Any JSON, null included.")
 
 
 class ReplyMetadata(serializers.Serializer):
@@ -134,14 +142,19 @@ chat = schema.documented(
 
 retry = schema.documented(
     "Make a reply anew",
-    operation_id="retry",
+    operation_id="retryReply",
     tags=["chat"],
     description=(
         "Runs the user's turn again that produced this reply. Once the new reply is"
         " complete, the old one and everything after it disappear; if it fails, nothing"
         " is lost. Answers like chat."
     ),
-    request=RetryBody,
+    request=OpenApiRequest(
+        RetryBody,
+        examples=[
+            OpenApiExample("A reply", value={"messageId": "msg_12", "stream": False})
+        ],
+    ),
     answers=ANSWERS,
     errors=[409],
     parameters=[
@@ -154,7 +167,7 @@ retry = schema.documented(
 
 resume = schema.documented(
     "Resume a reply's stream",
-    operation_id="resume",
+    operation_id="resumeReply",
     tags=["chat"],
     description=(
         "The frames of a reply from the `after`-th on, and then live to `[DONE]`, byte"
@@ -179,14 +192,22 @@ resume = schema.documented(
 
 tool_result = schema.documented(
     "Submit a tool's result",
-    operation_id="toolResult",
+    operation_id="submitToolResult",
     tags=["chat"],
     description=(
         "What your side made of a `tool-call`. Once all calls of the reply have their"
         " results, chat without a `message` to go on. A call can be answered once, and"
         " within 24 hours."
     ),
-    request=ToolResultBody,
+    request=OpenApiRequest(
+        ToolResultBody,
+        examples=[
+            OpenApiExample(
+                "What an order is like",
+                value={"toolCallId": "call_a1", "output": {"status": "shipped"}},
+            )
+        ],
+    ),
     answers={
         200: OpenApiResponse(
             inline_serializer(

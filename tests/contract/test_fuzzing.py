@@ -52,8 +52,8 @@ class Target:
         body = case.body
         if isinstance(body, dict):
             for name, known in {
-                "conversationId": self.ids["conversation_id"],
-                "messageId": self.ids["message_id"],
+                "conversationId": self.ids["conversationId"],
+                "messageId": self.ids["messageId"],
                 "model": self.ids["model"],
             }.items():
                 if name in body and chance.random() < 0.6:
@@ -86,14 +86,13 @@ def target(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Target:
         str(http.base_url).rstrip("/"),
         secret,
         {
-            "agent_id": [str(agent.pk)],
+            "agentId": [str(agent.pk)],
             "model": [f"agent-{agent.pk}"],
-            "model_id": [f"agent-{agent.pk}"],
-            "conversation_id": [one["conversationId"] for one in answers],
-            "message_id": [
+            "conversationId": [one["conversationId"] for one in answers],
+            "messageId": [
                 one[name] for one in answers for name in ("messageId", "userMessageId")
             ],
-            "user_id": ["ann", "bob"],
+            "userId": ["ann", "bob"],
         },
     )
 

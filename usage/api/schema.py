@@ -72,7 +72,7 @@ def _parameter(name: str, kind: dict[str, Any], description: str) -> OpenApiPara
 
 usage = schema.documented(
     "Usage",
-    operation_id="usage",
+    operation_id="getUsage",
     tags=["account"],
     description=(
         "Requests, replies, tokens and credits by day, agent and key. Groups without"
