@@ -656,13 +656,15 @@ def test_300_who_wait_take_no_thread_and_hear_it_all(scripted: ScriptedShop) -> 
 
     async def all_wait() -> list[bytes]:
         port = line.shop.client.base_url.port
-        tasks = [
-            asyncio.create_task(_get(port, line.path + "?wait=30", keys[n % len(keys)]))
-            for n in range(READERS)
-        ]
-        while feed.readers.waiting < READERS:
-            assert not any(task.done() for task in tasks)
-            await asyncio.sleep(0.05)
+        tasks: list[asyncio.Task[bytes]] = []
+        # Not all at once: here it is the waiting that counts, not the coming in.
+        while len(tasks) < READERS:
+            for key in keys * 5:
+                get = _get(port, line.path + "?wait=30", key)
+                tasks.append(asyncio.create_task(get))
+            while feed.readers.waiting < len(tasks):
+                assert not [task.result() for task in tasks if task.done()]
+                await asyncio.sleep(0.01)
         assert threading.active_count() <= others + threads.K
         await asyncio.to_thread(_in_thread, takeover.take_over, line.conversation)
         return await asyncio.gather(*tasks)
