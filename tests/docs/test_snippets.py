@@ -1,0 +1,109 @@
+"""Every snippet of the guides is pasted as it stands, and prints what they show."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from agents.models import Action
+from tests.clients import node
+from tests.conftest import make_user
+from tests.docs.blocks import GUIDES, RUN, SHOWN, Block, blocks, guides
+from tests.docs.comparing import as_json
+from tests.docs.conftest import MakeReader, Reader
+
+AISDK = Path(__file__).parent / "aisdk"
+# Blocks that say that they are not run. Whoever adds one has a good reason.
+NOT_RUN = 3
+WITH_ACTION = ("tools", "ai-sdk")
+WITH_PACKAGES = ("ai-sdk",)
+
+
+def read(reader: Reader, page: Path) -> None:
+    """The page from top to bottom."""
+    printed: str | None = None
+    for block in blocks(page):
+        try:
+            if block.not_run:
+                continue
+            if block.language in RUN:
+                assert not printed, f"what it prints is not shown:\n{printed}"
+                printed = reader.paste(block)
+            else:
+                check_shown(reader, block, printed)
+                printed = None
+        except AssertionError as problem:
+            place = f"{page.name}:{block.line}"
+            raise AssertionError(f"{place}: {problem}") from problem
+    assert not printed, f"{page.name}: what its last block prints is not shown"
+
+
+def check_shown(reader: Reader, block: Block, printed: str | None) -> None:
+    assert block.language in SHOWN, f"a block of “{block.language}” is never run"
+    assert printed, "it shows what nothing has printed"
+    if block.language == "json":
+        reader.names.compare(as_json(block.text), as_json(printed))
+    else:
+        reader.names.compare_text(block.text, printed)
+
+
+def make_action(reader: Reader) -> None:
+    """The one of the guide's table, where the guide says: in Django's admin."""
+    page = (GUIDES / "tools.md").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^\| ([A-Z]\w+) \| `(.+?)` \|", page, re.MULTILINE))
+    form = {name.lower(): value for name, value in given.items()}
+    assert set(form) == {
+        *("name", "kind", "description", "parameters", "examples", "reply"),
+    }
+    staff = make_user("staff")
+    staff.is_staff = staff.is_superuser = True
+    staff.save()
+    client = Client()
+    client.force_login(staff)
+    agent = reader.agent
+    rest = {"workspace": agent.workspace_id, "agent": agent.pk, "enabled": "on"}
+    answer = client.post(reverse("admin:agents_action_add"), form | rest)
+    assert answer.status_code == 302, answer.content.decode()
+    assert Action.objects.filter(agent=agent, name="order_status").exists()
+
+
+@pytest.mark.parametrize("page", guides(), ids=lambda page: page.stem)
+def test_a_guides_snippets_do_what_it_says(page: Path, reader: MakeReader) -> None:
+    one = reader()
+    if page.stem in WITH_ACTION:
+        make_action(one)
+    if page.stem in WITH_PACKAGES:
+        node.install(AISDK, one.folder)
+    read(one, page)
+
+
+def test_they_need_no_curl_of_the_machines(reader: MakeReader) -> None:
+    read(reader(own_curl=True), GUIDES / "chat.md")
+
+
+@pytest.mark.parametrize("language", ["python", "javascript"])
+def test_who_tries_again_as_the_guide_says_waits_out_the_limit(
+    language: str, reader: MakeReader, settings: pytest.FixtureRequest
+) -> None:
+    settings.RATE_LIMIT_WINDOW = 4
+    one = reader()
+    one.key.rate_limit = 1
+    one.key.save(update_fields=["rate_limit"])
+    page = blocks(GUIDES / "errors-and-limits.md")
+    snippet = next(b for b in page if b.language == language)
+    used_up = Block(
+        "bash",
+        'curl -s -o /dev/null "$BOOKBAG_URL/api/v2/me" -H'
+        ' "Authorization: Bearer $BOOKBAG_API_KEY"',
+        0,
+    )
+    one.paste(used_up)
+    assert one.paste(snippet) == "Shipping to Canada costs $12. [1]\n"
+
+
+def test_next_to_none_are_not_run() -> None:
+    told = [block for page in guides() for block in blocks(page) if block.not_run]
+    assert len(told) == NOT_RUN
+    assert {b.language for b in told} == {"bash", "jsx"}
