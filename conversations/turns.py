@@ -28,6 +28,7 @@ from bookbag.api.errors import (
 )
 from conversations import calls, timeline
 from conversations.models import (
+    LIVE,
     Channel,
     Conversation,
     ConversationStatus,
@@ -369,10 +370,11 @@ def _go_on_from(conversation: Conversation) -> int | None:
 
 
 def to_retry(conversation_id: int, message_id: int) -> tuple[Message, int]:
-    """The reply to make anew, and the user's message that it answered. Raises
-    RetryMessageNotFound and RetryNoUserMessage."""
-    shown = Message.objects.readable().filter(conversation=conversation_id)
-    target = shown.filter(pk=message_id, role=MessageRole.ASSISTANT).first()
+    """The reply to make anew, also one that came to nothing, and the user's message
+    that it answered. Raises RetryMessageNotFound and RetryNoUserMessage."""
+    shown = Message.objects.visible().filter(conversation=conversation_id)
+    ended = shown.exclude(status__in=LIVE)
+    target = ended.filter(pk=message_id, role=MessageRole.ASSISTANT).first()
     if target is None or target.author_id is not None:
         raise RetryMessageNotFound
     asked = shown.filter(role=MessageRole.USER, pk__lt=target.pk).order_by("-pk")

@@ -12,7 +12,7 @@ from bookbag.api.errors import RetryMessageNotFound
 from bookbag.api.parsers import ApiRequest
 from conversations import ui_messages
 from conversations.api import chat
-from conversations.models import Conversation, Message, MessageRole, ReplyStatus
+from conversations.models import Conversation, Message, MessageRole
 from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask
@@ -104,8 +104,8 @@ def goes_on(message_id: int) -> bool:
 
 
 def _to_regenerate(posted: Posted, agent: Agent) -> Message | None:
-    """The reply to make anew. None where the user's message has never arrived, or no
-    reply came of it: a chat then regenerates in order to send it once more."""
+    """The reply to make anew. None where the user's message has never arrived: a chat
+    then regenerates in order to send it once more."""
     conversation = (
         Conversation.objects.for_workspace(agent.workspace_id)
         .filter(agent=agent, end_user=posted.user_id, external_id=posted.chat_id)
@@ -122,7 +122,7 @@ def _to_regenerate(posted: Posted, agent: Agent) -> Message | None:
     else:
         target = replies.filter(pk__gt=posted.known or 0).first()
     if target is not None:
-        return None if target.status == ReplyStatus.FAILED else target
+        return target
     if posted.regenerated is not None or said.filter(pk__gt=posted.known or 0).exists():
         raise RetryMessageNotFound
     return None

@@ -182,3 +182,14 @@ def test_a_retry_that_was_overtaken_stays_hidden(scripted: ScriptedShop) -> None
     with turns.locked(int(conversation)) as row:
         turns.end_live(row, error="A person took over.")
     assert said(conversation) == ["one", "old", "two", "old"]
+
+
+def test_a_reply_that_came_to_nothing_can_be_made_anew(scripted: ScriptedShop) -> None:
+    """And the user's message need not be sent twice."""
+    shop, engine = scripted([], error=EngineError("unavailable", "away"))
+    assert shop.chat("one").status_code == 500
+    failed = Message.objects.get(conversation__agent=shop.agent, role="assistant")
+    engine.words, engine.error = ["ok"], None
+    answer = retry(shop, failed.conversation_id, messageId=failed.public_id)
+    assert answer.status_code == 200
+    assert said(str(failed.conversation_id)) == ["one", "ok"]
