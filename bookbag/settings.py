@@ -234,6 +234,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/(?:api/)?v[12]",  # what tags and names leave out
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     # Choices stay where they are: as components of their own, generated clients would
     # know them by names that change when another field is called `status`.
     "POSTPROCESSING_HOOKS": [],

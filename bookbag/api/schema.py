@@ -6,17 +6,27 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 
 from bookbag.api.errors import CODES, OPT_IN_CODES
 from bookbag.api.idempotency import HEADER, REPLAYED
 
 
+@extend_schema_field(
+    {"type": "string", "enum": [*CODES, *OPT_IN_CODES]}, component_name="ErrorCode"
+)
+class ErrorCodeField(serializers.Field):
+    """A component of its own, for clients to name."""
+
+
 class ErrorDetailSerializer(serializers.Serializer):
-    code = serializers.ChoiceField(
-        choices=[*CODES, *OPT_IN_CODES], help_text="Stable: programs may rely on it."
-    )
+    code = ErrorCodeField(help_text="Stable: programs may rely on it.")
     message = serializers.CharField(help_text="For people: what happened, what to do.")
     details = serializers.DictField(
         child=serializers.CharField(),
@@ -158,7 +168,29 @@ def document() -> dict[str, Any]:
                 operation["requestBody"]["required"] = True
         if "post" in operations:
             _document_idempotency(operations["post"])
+    components: dict[str, Any] = {}
+    described = _with_components(described, components)
+    described["components"]["schemas"].update(components)
     return described
+
+
+def _with_components(node: Any, components: dict[str, Any]) -> Any:
+    """Objects that were written with a `title` become components of that name."""
+    if isinstance(node, list):
+        return [_with_components(one, components) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {
+        name: value if name == "examples" else _with_components(value, components)
+        for name, value in node.items()
+        if name != "x-spec-enum-id"  # the generator's own note
+    }
+    if found.get("type") != "object" or not isinstance(found.get("title"), str):
+        return found
+    title = found.pop("title")
+    if components.setdefault(title, found) != found:
+        raise ValueError(f"There are two components of the name {title}.")
+    return {"$ref": f"#/components/schemas/{title}"}
 
 
 def _camel(name: str) -> str:

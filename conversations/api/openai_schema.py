@@ -19,11 +19,16 @@ from conversations import openai_dialect as dialect
 
 STRING = {"type": "string"}
 NULL = {"type": "null"}
-MODEL_NAME = {"type": "string", "description": "`agent-<id>`.", "example": "agent-5"}
+MODEL_NAME = {"type": "string", "description": "Such as `agent-5`."}
 
 
 def _object(required: str, /, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required.split(), "properties": properties}
+
+
+def _named(name: str, required: str, /, **properties: Any) -> dict[str, Any]:
+    """A component of the document."""
+    return {"title": name, **_object(required, **properties)}
 
 
 def _or_null(**schema: Any) -> dict[str, Any]:
@@ -34,9 +39,11 @@ def _constant(value: str) -> dict[str, Any]:
     return {"type": "string", "enum": [value]}
 
 
-ERROR = _object(
+ERROR = _named(
+    "OpenAIError",
     "error",
-    error=_object(
+    error=_named(
+        "OpenAIErrorDetail",
         "message type param code",
         message={**STRING, "description": "For people."},
         type={**STRING, "description": "Such as `invalid_request_error`."},
@@ -46,7 +53,8 @@ ERROR = _object(
 )
 
 CALL_ID = {"type": "string", "minLength": 1, "maxLength": dialect.MAX_ID}
-TOOL_CALL = _object(
+TOOL_CALL = _named(
+    "ChatCompletionToolCall",
     "id type function",
     id=CALL_ID,
     type=_constant("function"),
@@ -61,20 +69,32 @@ CONTENT = {
         STRING,
         {
             "type": "array",
-            "items": _object("type text", type=_constant("text"), text=STRING),
+            "items": _named(
+                "ChatCompletionTextPart",
+                "type text",
+                type=_constant("text"),
+                text=STRING,
+            ),
         },
     ],
     "description": "Text, or parts of type `text`.",
 }
 MESSAGE = {
     "oneOf": [
-        _object(
+        _named(
+            "ChatCompletionSystemMessage",
             "role content",
             role={"type": "string", "enum": ["system", "developer"]},
             content=CONTENT,
         ),
-        _object("role content", role=_constant("user"), content=CONTENT),
-        _object(
+        _named(
+            "ChatCompletionUserMessage",
+            "role content",
+            role=_constant("user"),
+            content=CONTENT,
+        ),
+        _named(
+            "ChatCompletionAssistantMessage",
             "role",
             role=_constant("assistant"),
             content={"anyOf": [*CONTENT["anyOf"], NULL]},
@@ -84,7 +104,8 @@ MESSAGE = {
                 "maxItems": dialect.MAX_CALLS,
             },
         ),
-        _object(
+        _named(
+            "ChatCompletionToolMessage",
             "role content tool_call_id",
             role=_constant("tool"),
             content=CONTENT,
@@ -92,7 +113,8 @@ MESSAGE = {
         ),
     ]
 }
-TOOL = _object(
+TOOL = _named(
+    "ChatCompletionTool",
     "type function",
     type=_constant("function"),
     function=_object(
@@ -102,7 +124,8 @@ TOOL = _object(
         parameters=_or_null(type="object", description="A JSON Schema."),
     ),
 )
-BODY = _object(
+BODY = _named(
+    "ChatCompletionBody",
     "model messages",
     model=MODEL_NAME,
     messages={
@@ -157,13 +180,15 @@ BODY = _object(
     ),
 )
 
-USAGE = _object(
+USAGE = _named(
+    "ChatCompletionUsage",
     "prompt_tokens completion_tokens total_tokens",
     prompt_tokens={"type": "integer"},
     completion_tokens={"type": "integer"},
     total_tokens={"type": "integer"},
 )
-COMPLETION = _object(
+COMPLETION = _named(
+    "ChatCompletion",
     "id object created model choices usage",
     id=STRING,
     object=_constant("chat.completion"),
@@ -173,10 +198,12 @@ COMPLETION = _object(
         "type": "array",
         "minItems": 1,
         "maxItems": 1,
-        "items": _object(
+        "items": _named(
+            "ChatCompletionChoice",
             "index message finish_reason",
             index={"type": "integer"},
-            message=_object(
+            message=_named(
+                "ChatCompletionReply",
                 "role content",
                 role=_constant("assistant"),
                 content=_or_null(type="string"),
@@ -189,7 +216,8 @@ COMPLETION = _object(
     },
     usage=USAGE,
 )
-MODEL = _object(
+MODEL = _named(
+    "Model",
     "id object created owned_by",
     id=MODEL_NAME,
     object=_constant("model"),
@@ -293,7 +321,8 @@ models = schema.documented(
     description="The agents that this key may speak to.",
     answers={
         200: OpenApiResponse(
-            _object(
+            _named(
+                "Models",
                 "object data",
                 object=_constant("list"),
                 data={"type": "array", "items": MODEL},

@@ -10,12 +10,10 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import schema
-from conversations.api.reading_schema import Conversation, Message
+from conversations.api.reading_schema import Conversation, Message, StatusField
 from conversations.api.schema import CONVERSATION_ID
-from conversations.api.shapes import STATUS
 from conversations.models import EventKind
 
-STATUSES = list(STATUS.values())
 BODY_ERRORS = [400, 408, 413, 415]  # a body that need not be there can be wrong
 
 
@@ -35,8 +33,7 @@ class ConversationEvent(serializers.Serializer):
         help_text="Of `retry`: this message is gone, and every one with a higher"
         " number; then comes `message`.",
     )
-    status = serializers.ChoiceField(
-        choices=STATUSES,
+    status = StatusField(
         allow_null=True,
         help_text="Of `takeover`, `handback`, `resolve` and `reopen`: what the"
         " conversation's status is from then on.",

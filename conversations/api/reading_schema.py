@@ -9,6 +9,7 @@ from drf_spectacular.utils import (
     OpenApiRequest,
     OpenApiResponse,
     PolymorphicProxySerializer,
+    extend_schema_field,
     inline_serializer,
 )
 from rest_framework import serializers
@@ -28,16 +29,28 @@ from conversations.models import Feedback, MessageRole
 # --- Shapes -------------------------------------------------------------------------
 
 
+@extend_schema_field(
+    {"type": "string", "enum": list(STATUS.values())},
+    component_name="ConversationStatus",
+)
+class StatusField(serializers.Field):
+    """A component of its own, for clients to name."""
+
+
+@extend_schema_field(
+    {"type": "string", "enum": Feedback.values}, component_name="Feedback"
+)
+class FeedbackField(serializers.Field):
+    """Likewise."""
+
+
 class Conversation(serializers.Serializer):
     id = serializers.CharField()
     title = serializers.CharField(allow_null=True)
     createdAt = serializers.IntegerField(help_text="Unix seconds.")
     updatedAt = serializers.IntegerField(help_text="The last activity, Unix seconds.")
     userId = serializers.CharField(allow_null=True, help_text="Your id of the person.")
-    status = serializers.ChoiceField(
-        choices=list(STATUS.values()),
-        help_text="`taken_over`: people answer, and the bot is silent.",
-    )
+    status = StatusField(help_text="`taken_over`: people answer, the bot is silent.")
 
 
 class Citation(serializers.Serializer):
@@ -85,11 +98,8 @@ class Message(serializers.Serializer):
         many=True,
     )
     createdAt = serializers.IntegerField(help_text="Unix seconds.")
-    feedback = serializers.ChoiceField(
-        choices=Feedback.values,
-        allow_null=True,
-        required=False,
-        help_text="Of the assistant's messages.",
+    feedback = FeedbackField(
+        allow_null=True, required=False, help_text="Of the assistant's messages."
     )
     metadata = MessageMetadata(required=False, help_text="Of the assistant's messages.")
 
@@ -113,12 +123,15 @@ class FeedbackBody(serializers.Serializer):
 FEEDBACK_REQUEST = {
     "application/json": OpenApiRequest(
         {
+            "title": "FeedbackBody",
             "type": "object",
             "required": ["feedback"],
             "properties": {
                 "feedback": {
-                    "type": ["string", "null"],
-                    "enum": [*Feedback.values, None],
+                    "oneOf": [
+                        {"$ref": "#/components/schemas/Feedback"},
+                        {"type": "null"},
+                    ],
                     "description": "`null` takes back what was given.",
                 }
             },
