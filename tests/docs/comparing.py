@@ -23,7 +23,7 @@ _VARYING_HEADERS = {
     *("x-ratelimit-remaining", "x-ratelimit-reset"),
 }
 _KIND = re.compile(r"\A(msg_|call_|req_|chatcmpl-msg_|chatcmpl-|[0-9]+\Z)")
-_IDS_IN_TEXT = re.compile(r"\b(?:(?:msg|call|req)_\w+|45[0-9])\b")
+_IDS_IN_TEXT = re.compile(r"\b(?:(msg_|call_|req_)\w+|45[0-9])\b")
 _DATE = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
@@ -124,7 +124,9 @@ class Names:
             return None
         pattern, ids, end = "", [], 0
         for found in _IDS_IN_TEXT.finditer(shown):
-            pattern += _loosely(shown[end : found.start()]) + r"(\w+)"
+            kind = found[1] or ""
+            own = rf"({kind}\w+)" if kind else r"([0-9]+)"
+            pattern += _loosely(shown[end : found.start()]) + own
             ids.append(found[0])
             end = found.end()
         match = re.fullmatch(pattern + _loosely(shown[end:]), came)

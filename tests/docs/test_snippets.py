@@ -1,6 +1,7 @@
 """Every snippet of the guides is pasted as it stands, and prints what they show."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from django.urls import reverse
 from agents.models import Action
 from tests.clients import node
 from tests.conftest import make_user
-from tests.docs.blocks import GUIDES, RUN, SHOWN, Block, blocks, guides
+from tests.docs.blocks import GUIDES, ROOT, RUN, SHOWN, Block, blocks, guides
 from tests.docs.comparing import as_json
 from tests.docs.conftest import MakeReader, Reader
 
@@ -77,6 +78,26 @@ def test_a_guides_snippets_do_what_it_says(page: Path, reader: MakeReader) -> No
     if page.stem in WITH_PACKAGES:
         node.install(AISDK, one.folder)
     read(one, page)
+
+
+def test_the_readmes_first_question_is_answered_as_it_says(reader: MakeReader) -> None:
+    """With the reader's own address, agent and key, as `make run` prints them."""
+    one = reader()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    chunks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    asked, streamed, whole = chunks[0], chunks[1], chunks[2]
+    curl = "curl" + asked.partition("    curl")[2]
+    for shown, own in {
+        "http://127.0.0.1:8000": '"$BOOKBAG_URL"',
+        "/agents/1/": '/agents/"$AGENT_ID"/',
+        "oc_test_782FajEO…": "$BOOKBAG_API_KEY",
+    }.items():
+        assert shown in curl
+        curl = curl.replace(shown, own)
+    printed = one.paste(Block("bash", curl, 0))
+    one.names.compare_text(textwrap.dedent(streamed).strip(), printed)
+    curl = curl.replace('?"}', '?", "stream": false}')
+    one.names.compare(as_json(whole), as_json(one.paste(Block("bash", curl, 0))))
 
 
 def test_they_need_no_curl_of_the_machines(reader: MakeReader) -> None:
