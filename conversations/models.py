@@ -1,6 +1,7 @@
 """What was said."""
 
-from typing import Self
+import json
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -102,6 +103,8 @@ class Conversation(TenantModel):
                 fields=["agent", "status", "-updated_at", "-id"],
                 name="conversation_of_status",
             ),
+            # An export's walk.
+            models.Index(fields=["agent", "id"], name="conversation_of_agent"),
         ]
 
     def __str__(self) -> str:
@@ -313,6 +316,19 @@ class ToolCallStatus(models.TextChoices):
     EXPIRED = "expired"
 
 
+class Decoder(json.JSONDecoder):
+    """PostgreSQL gives 1e20 back as digits; a number of more than 64 bits, which no
+    JSON of ours has room for, was a float before."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parse_int=_integer, **options)
+
+
+def _integer(digits: str) -> int | float:
+    number = float(digits)
+    return int(digits) if -(2.0**63) <= number < 2.0**64 else number
+
+
 class ToolCall(TenantModel):
     """A call that an assistant's message makes, and what came back."""
 
@@ -324,8 +340,8 @@ class ToolCall(TenantModel):
     )
     call_id = models.CharField(max_length=80)
     name = models.CharField(max_length=60)
-    input = models.JSONField(default=dict)
-    output = models.JSONField(null=True)
+    input = models.JSONField(default=dict, decoder=Decoder)
+    output = models.JSONField(null=True, decoder=Decoder)
     used_by = models.ForeignKey(
         Message,
         null=True,

@@ -277,7 +277,7 @@ def _own(turn: Turn) -> MessageQuerySet:
     own columns, but not at those that a join or `id IN (SELECT …)` has read before.
     """
     conversation = Conversation.objects.filter(
-        pk=turn.conversation_id, epoch=turn.epoch
+        pk=turn.conversation_id or 0, epoch=turn.epoch
     )
     return Message.objects.live().filter(
         models.Exists(conversation), id=turn.message_id or 0, fence=turn.fence

@@ -203,13 +203,19 @@ def test_a_call_unanswered_for_a_day_expires(tooled: Tooled) -> None:
     assert (call.status, call.message.status) == ("expired", "complete")
 
 
-@pytest.mark.parametrize("output", [None, 0, "", [], {"a": [1.5, True, None]}, "é\n"])
+@pytest.mark.parametrize(
+    "output",
+    [None, 1e20, -1e300, 2**63 - 1, 0, "", [], {"a": [1.5, True, None]}, "é\n"],
+)
 def test_an_output_is_any_json(tooled: Tooled, output: Any) -> None:
     shop, engine = tooled("track")
     conversation, [call_id] = called(shop)
     assert submit(shop, conversation, call_id, output).status_code == 200
     shop.post({"conversationId": conversation, "stream": False})
     assert engine.requests[-1].turns[-1].results[0].output == output
+    path = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}/messages"
+    shown = shop.client.get(path, headers=shop.headers).json()["data"]
+    assert shown[1]["parts"][-1]["output"] == output
 
 
 def test_an_output_may_be_omitted(tooled: Tooled) -> None:
