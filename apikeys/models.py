@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apikeys import secret as secrets
+from bookbag.compiled import Compiled, Slot
 from bookbag.tenancy import TenantModel, TenantQuerySet
 from workspaces.models import User, Workspace
 
@@ -39,11 +40,10 @@ class NotRotatable(Exception):
 
 
 class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
-    def live(self) -> Self:
+    def live(self, now: Any = None) -> Self:
         """Keys that open something now: not revoked, not expired."""
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None
-        )
+        now = now or timezone.now()
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
     def issue(
         self,
@@ -87,7 +87,8 @@ class ApiKeyQuerySet(TenantQuerySet["ApiKey"]):
         """The key this secret opens, or None. Junk costs no query."""
         if not secrets.is_well_formed(secret):
             return None
-        return self.live().filter(digest=secrets.digest(secret)).first()
+        opened = _keys.rows(digest=secrets.digest(secret), now=timezone.now())
+        return opened[0] if opened else None
 
 
 class ApiKey(TenantModel):
@@ -251,3 +252,12 @@ class IdempotencyKey(TenantModel):
     def is_expired(self) -> bool:
         kept = IDEMPOTENCY_IN_FLIGHT if self.is_in_flight else IDEMPOTENCY_KEPT
         return self.created_at <= timezone.now() - kept
+
+
+def _opened() -> models.QuerySet[ApiKey]:
+    now = Slot("now", models.DateTimeField())
+    digest = Slot("digest", models.BinaryField())
+    return ApiKey.objects.live(now).filter(digest=digest)
+
+
+_keys = Compiled(_opened)
