@@ -27,6 +27,7 @@ from conversations.api import people
 from conversations.api.shapes import message_json
 from conversations.feed import Readers
 from conversations.models import (
+    LIVE,
     Conversation,
     ConversationEvent,
     EventKind,
@@ -255,8 +256,9 @@ class Life:
         self.begin(text=f"Question {self.chance.randrange(1000)}")
 
     def retry(self) -> None:
-        said = Message.objects.readable().filter(conversation=self.conversation)
-        targets = said.filter(role="assistant", author=None)
+        # Also one that came to nothing, which nobody has been told of.
+        said = Message.objects.visible().filter(conversation=self.conversation)
+        targets = said.filter(role="assistant", author=None).exclude(status__in=LIVE)
         if ids := list(targets.values_list("pk", flat=True)):
             self.begin(retry_of=self.chance.choice(ids))
 

@@ -188,7 +188,7 @@ def run_all(
 
 
 def judge(agent: Agent, expected: dict[int, Reply]) -> None:
-    said = Message.objects.filter(conversation__agent=agent, role="assistant")
+    said = Message.objects.for_workspace(agent.workspace_id).filter(role="assistant")
     found = {pk: Reply(*row) for pk, *row in said.values_list("pk", "status", "text")}
     assert found == expected
     charged = LedgerEntry.objects.filter(agent_id=agent.pk)
