@@ -55,9 +55,9 @@ class Names:
 
     def compare(self, shown: Any, came: Any, place: str = "") -> None:
         if isinstance(shown, dict) and isinstance(came, dict):
-            if list(shown) != list(came):
+            if set(shown) != set(came):
                 raise Differs(f"{place}: has {list(came)}, shown are {list(shown)}")
-            for key in shown:
+            for key in shown:  # in any order, as one database keeps them in its own
                 self._value(key, shown[key], came[key], f"{place}.{key}")
         elif isinstance(shown, list) and isinstance(came, list):
             if len(shown) != len(came):

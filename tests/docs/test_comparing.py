@@ -13,7 +13,6 @@ DELTA = 'data: {"type":"text-delta","text":"Two "}'
         ({"text": "Two days."}, {"text": "Three days."}),
         ({"text": "Two days."}, {"text": "Two days.", "more": 1}),
         ({"text": "Two days."}, {}),
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         ([1], [1, 1]),
         ({"total": 2}, {"total": 3}),
         ({"hasMore": False}, {"hasMore": 0}),
