@@ -28,8 +28,13 @@ def install(project: Path, folder: Path) -> None:
 
 def run(script: Path, argument: Any, folder: Path, *, seconds: float = 40) -> Any:
     """Runs the module as if it were in the folder; it takes JSON and prints JSON."""
-    command = [str(NODE), "--input-type=module", "-e", script.read_text()]
-    return json.loads(_run([*command, json.dumps(argument)], folder, seconds=seconds))
+    arguments = ["--input-type=module", "-e", script.read_text(), json.dumps(argument)]
+    return json.loads(execute(*arguments, folder=folder, seconds=seconds))
+
+
+def execute(*arguments: str, folder: Path, seconds: float = 40) -> str:
+    """What Node prints."""
+    return _run([str(NODE), *arguments], folder, seconds=seconds)
 
 
 def _run(command: list[str], folder: Path, *, seconds: float) -> str:
