@@ -98,6 +98,7 @@ def reader(http: httpx.Client, tmp_path: Path) -> MakeReader:
             "BOOKBAG_URL": str(http.base_url).rstrip("/"),
             "BOOKBAG_API_KEY": secret,
             "AGENT_ID": str(agent.pk),
+            "no_proxy": "*",  # the server is on this machine
         }
         if own_curl or shutil.which("curl") is None:
             environment["PATH"] = f"{_own_curl(tmp_path)}:{environment['PATH']}"

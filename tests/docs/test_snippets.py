@@ -3,6 +3,7 @@
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -14,6 +15,7 @@ from tests.conftest import make_user
 from tests.docs.blocks import GUIDES, ROOT, RUN, SHOWN, Block, blocks, guides
 from tests.docs.comparing import as_json
 from tests.docs.conftest import MakeReader, Reader
+from tests.docs.wire import FrayedWire
 
 AISDK = Path(__file__).parent / "aisdk"
 # Blocks that say that they are not run. Whoever adds one has a good reason.
@@ -106,7 +108,7 @@ def test_they_need_no_curl_of_the_machines(reader: MakeReader) -> None:
 
 @pytest.mark.parametrize("language", ["python", "javascript"])
 def test_who_tries_again_as_the_guide_says_waits_out_the_limit(
-    language: str, reader: MakeReader, settings: pytest.FixtureRequest
+    language: str, reader: MakeReader, settings: Any
 ) -> None:
     settings.RATE_LIMIT_WINDOW = 4
     one = reader()
@@ -114,14 +116,21 @@ def test_who_tries_again_as_the_guide_says_waits_out_the_limit(
     one.key.save(update_fields=["rate_limit"])
     page = blocks(GUIDES / "errors-and-limits.md")
     snippet = next(b for b in page if b.language == language)
-    used_up = Block(
-        "bash",
-        'curl -s -o /dev/null "$BOOKBAG_URL/api/v2/me" -H'
-        ' "Authorization: Bearer $BOOKBAG_API_KEY"',
-        0,
-    )
-    one.paste(used_up)
+    me = next(blocks(GUIDES / "authentication.md"))
+    one.paste(me)  # that was the one request there was
     assert one.paste(snippet) == "Shipping to Canada costs $12. [1]\n"
+
+
+def test_who_resumes_as_the_guide_says_loses_nothing(reader: MakeReader) -> None:
+    one = reader()
+    page = blocks(GUIDES / "resume-and-idempotency.md")
+    snippet = next(block for block in page if block.language == "python")
+    # The headers and a few frames; then a few more, twice.
+    with FrayedWire(one.environment["BOOKBAG_URL"], [800, 700, 700]) as wire:
+        one.environment["BOOKBAG_URL"] = wire.url
+        printed = one.paste(snippet)
+    assert printed.startswith("Delivery to Canada takes 5 to 9 business days. [1]\n")
+    assert wire.cuts == []
 
 
 def test_next_to_none_are_not_run() -> None:
