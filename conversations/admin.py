@@ -5,7 +5,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from bookbag.admin import ReadOnlyAdmin
-from conversations.models import Conversation, ConversationEvent, Message, ToolCall
+from conversations.models import (
+    Conversation,
+    ConversationEvent,
+    ConversationTotal,
+    Message,
+    ToolCall,
+)
 
 
 @admin.register(Conversation)
@@ -122,4 +128,13 @@ class ConversationEventAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("conversation", "actor")
     search_fields = ("=conversation__id",)
+    ordering = ("-id",)
+
+
+@admin.register(ConversationTotal)
+class ConversationTotalAdmin(ReadOnlyAdmin):
+    fields = ("workspace", "agent_id", "slot", "total")
+    list_display = ("id", "workspace", "agent_id", "slot", "total")
+    list_select_related = ("workspace",)
+    search_fields = ("=agent_id",)
     ordering = ("-id",)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from agents.models import Agent
 from apikeys.models import ApiKey
 from bookbag.admin import CappedPaginator
+from conversations.models import ConversationTotal
 from knowledge.models import Source
 from tests.conftest import make_user
 from tests.test_database_rules import one_of_each
@@ -40,7 +41,8 @@ READ_ONLY = [
     "Chunk",
     "IdempotencyKey",
 ]
-READ_ONLY += ["LedgerEntry", "DailyUsage", "RequestCount", "AuditEvent"]
+READ_ONLY += ["ConversationTotal", "LedgerEntry", "DailyUsage", "RequestCount"]
+READ_ONLY += ["AuditEvent"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
 
@@ -82,6 +84,7 @@ def rows(workspace: Workspace, owner: User) -> dict[str, models.Model]:
         "Workspace": workspace,
         "Member": owner.memberships.get(),
         "Invitation": invitation,
+        "ConversationTotal": ConversationTotal.objects.get(workspace=workspace),
         "LedgerEntry": ledger,
         "DailyUsage": DailyUsage.objects.get(workspace=workspace),
         "RequestCount": requests,
