@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Literal
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -59,6 +60,14 @@ class Draft:
     @property
     def credits(self) -> int:
         return CREDITS if self.finish and self.finish.priced else 0
+
+    @property
+    def reason(self) -> Literal["stop", "length", "tool_calls"]:
+        """A model that says it calls tools, and calls none, has stopped."""
+        if self.calls:
+            return "tool_calls"
+        cut = self.finish is not None and self.finish.reason == "length"
+        return "length" if cut else "stop"
 
 
 def call(turn: Turn, draft: Draft, asked: base.ToolCall) -> None:
@@ -182,7 +191,7 @@ def _save(turn: Turn, draft: Draft, conversation: Conversation) -> bool:
         score=draft.score if finish.confidence else None,
         engine=finish.engine,
         model=finish.model,
-        finish_reason="tool_calls" if draft.calls else _reason(finish),
+        finish_reason=draft.reason,
         credits=draft.credits,
         finished_at=now,
         lease_expires_at=None,
@@ -232,11 +241,6 @@ def _charge(turn: Turn, draft: Draft) -> None:
         output_tokens=draft.usage.output_tokens,
         estimated=draft.usage.estimated,
     )
-
-
-def _reason(finish: base.Finish) -> str:
-    """A model that says it calls tools, and calls none, has stopped."""
-    return "stop" if finish.reason == "tool_calls" else finish.reason
 
 
 def break_off(turn: Turn, draft: Draft, *, error: str) -> None:

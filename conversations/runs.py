@@ -350,7 +350,7 @@ def _finished(turn: Turn, draft: Draft) -> Finished:
         end_user=turn.end_user,
         reason="tool-calls" if draft.calls else "stop",
         credits=draft.credits,
-        engine_reason=draft.finish.reason if draft.finish else "stop",
+        engine_reason=draft.reason,
         input_tokens=draft.usage.input_tokens,
         output_tokens=draft.usage.output_tokens,
     )
