@@ -22,7 +22,7 @@ from conversations.replies import Draft
 from conversations.turns import Ask, Turn
 from usage.models import LedgerEntry
 
-PARTS = 4  # each within the time that one test may take
+PARTS = 8  # each within the time that one test may take
 SCHEDULES = int(os.environ.get("TEST_SCHEDULES", 5_200)) // PARTS
 PEOPLE = {
     "take over": takeover.take_over,
