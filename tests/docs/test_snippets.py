@@ -121,10 +121,13 @@ def test_who_tries_again_as_the_guide_says_waits_out_the_limit(
     assert one.paste(snippet) == "Shipping to Canada costs $12. [1]\n"
 
 
-def test_who_resumes_as_the_guide_says_loses_nothing(reader: MakeReader) -> None:
+@pytest.mark.parametrize("language", ["python", "javascript"])
+def test_who_resumes_as_the_guide_says_loses_nothing(
+    language: str, reader: MakeReader
+) -> None:
     one = reader()
     page = blocks(GUIDES / "resume-and-idempotency.md")
-    snippet = next(block for block in page if block.language == "python")
+    snippet = next(block for block in page if block.language == language)
     # The headers and a few frames; then a few more, twice.
     with FrayedWire(one.environment["BOOKBAG_URL"], [800, 700, 700]) as wire:
         one.environment["BOOKBAG_URL"] = wire.url
