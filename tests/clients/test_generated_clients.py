@@ -95,6 +95,18 @@ def check_conversation(said: dict[str, Any], shop: Shop, *, texts: list[str]) ->
     assert said["stranger"] == "AUTH_INVALID_API_KEY"
 
 
+def test_a_python_client_has_a_function_for_every_operation(
+    document: Path, python: Path
+) -> None:
+    paths = json.loads(document.read_bytes())["paths"].values()
+    operations = {
+        operation["operationId"] for one in paths for operation in one.values()
+    }
+    modules = {module.stem for module in (python / "bookbag_client/api").glob("*/*.py")}
+    made = {name.replace("_", "") for name in modules - {"__init__"}}
+    assert made == {operation.lower() for operation in operations}
+
+
 def test_a_python_client_holds_a_conversation(
     python: Path, scripted: ScriptedShop
 ) -> None:
