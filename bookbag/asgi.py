@@ -27,7 +27,7 @@ from bookbag.housekeeping import keep_house, tidy_up  # noqa: E402
 from bookbag.middleware import is_api  # noqa: E402
 from bookbag.routing import websocket_urlpatterns  # noqa: E402
 from bookbag.shell import Shell  # noqa: E402
-from conversations import runs  # noqa: E402
+from conversations import feed, runs  # noqa: E402
 from knowledge import embedding  # noqa: E402
 
 
@@ -102,6 +102,7 @@ def _drain_when_told_to_stop() -> None:
     drains: list[asyncio.Task[None]] = []  # the loop itself keeps only weak references
 
     def drain() -> None:
+        feed.readers.close()  # whoever waits for news would hold up the end
         drains.append(loop.create_task(runs.drain(seconds=DRAIN_SECONDS)))
 
     for number in (signal.SIGTERM, signal.SIGINT):

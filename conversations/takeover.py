@@ -8,12 +8,9 @@ does later misses (`docs/decisions/005`).
 All but `reply` may be repeated: what is already so is left as it is.
 """
 
-from functools import partial
-
-from django.db import transaction
 from django.utils import timezone
 
-from conversations import calls, feed, replies, timeline, turns
+from conversations import calls, replies, timeline, turns
 from conversations.models import (
     Conversation,
     ConversationStatus,
@@ -84,7 +81,6 @@ def reply(conversation: Conversation, *, author: User, text: str) -> Message:
         timeline.add(held, EventKind.MESSAGE, message_id=message.pk, actor_id=author.pk)
         held.updated_at = message.created_at
         held.save(update_fields=["updated_at"])
-        transaction.on_commit(partial(feed.readers.hint, held.pk))
     return message
 
 
@@ -114,4 +110,3 @@ def _move(
     held.status = status
     held.updated_at = timezone.now()
     held.save(update_fields=["status", "epoch", "updated_at"])
-    transaction.on_commit(partial(feed.readers.hint, held.pk))

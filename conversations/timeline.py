@@ -4,10 +4,11 @@ An event is numbered by its conversation's row, which stays locked until the tra
 ends; so whoever has read event n has seen all before it, and misses none.
 """
 
-from typing import Any
+from functools import partial
 
-from django.db.models import F
+from django.db import transaction
 
+from conversations import feed
 from conversations.models import Conversation, ConversationEvent, EventKind
 
 
@@ -29,30 +30,5 @@ def add(
         message_id=message_id,
         actor_id=actor_id,
     )
+    transaction.on_commit(partial(feed.readers.hint, conversation.pk))
     return conversation.last_seq
-
-
-def append(
-    conversation_id: int,
-    workspace_id: int,
-    kind: EventKind,
-    *,
-    message_id: int | None = None,
-    actor_id: int | None = None,
-    **changes: Any,
-) -> int:
-    """Adds an event and says its number. `changes` go into the conversation's row with
-    it. Call it within the transaction of the event's cause, before other rows of the
-    conversation are touched: everybody locks that row first."""
-    conversation = Conversation.objects.filter(pk=conversation_id)
-    conversation.update(last_seq=F("last_seq") + 1, **changes)
-    seq: int = conversation.values_list("last_seq", flat=True).get()
-    ConversationEvent.objects.create(
-        workspace_id=workspace_id,
-        conversation_id=conversation_id,
-        seq=seq,
-        kind=kind,
-        message_id=message_id,
-        actor_id=actor_id,
-    )
-    return seq

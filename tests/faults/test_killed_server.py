@@ -125,6 +125,24 @@ def test_a_server_told_to_stop_tells_its_clients(install: Install) -> None:
     assert shop.rows(replies) == [("partial",)]
 
 
+def test_who_waits_for_news_holds_up_no_stop(install: Install) -> None:
+    shop = install()
+    demo = shop.seed()
+    server = shop.serve()
+    talk = chat(shop, demo).json()["data"]["metadata"]
+    request = _request(shop, demo)
+    agent = request.pop("url").removesuffix("/chat")
+    events = f"{agent}/conversations/{talk['conversationId']}/events"
+    request["headers"] |= {"Accept": "text/event-stream"}
+    with httpx.stream("GET", events, **request) as response:
+        lines = response.iter_lines()
+        assert "id: 1" in [next(lines) for _ in range(4)]
+        server.send_signal(signal.SIGTERM)
+        list(lines)  # ends as a response does, and is not cut off
+    server.wait(timeout=60)
+    assert "Traceback" not in shop.log.read_text()
+
+
 def test_ctrl_c_ends_all_of_it(install: Install) -> None:
     shop = install()
     shop.seed()
