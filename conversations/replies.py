@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db import connection, models, transaction
@@ -84,7 +84,18 @@ def call(turn: Turn, draft: Draft, asked: base.ToolCall) -> None:
     if len(draft.calls) == calls.MOST:
         raise _bad_call("The reply calls too many tools.")
     call_id = f"call_{secrets.token_hex(12)}"
-    draft.calls.append(base.ToolCall(call_id, asked.name, asked.input))
+    draft.calls.append(base.ToolCall(call_id, asked.name, _in_order(asked.input)))
+
+
+def _in_order(value: Any) -> Any:
+    """As PostgreSQL gives it back: shorter keys first, and no zero below zero. A replay
+    has the same bytes as the first stream."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return {key: _in_order(value[key]) for key in keys}
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value
 
 
 def _bad_call(problem: str) -> base.EngineError:

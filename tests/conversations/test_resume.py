@@ -65,7 +65,8 @@ def test_without_after_every_byte_is_replayed(scripted: ScriptedShop) -> None:
 
 
 def test_tool_calls_are_replayed(scripted: ScriptedShop) -> None:
-    shop, _ = scripted(["Wait."], calls=[Asked("1", "track", {"order": "é"})])
+    order = {"number": 7, "at": "é", "b": [{"zz": 1e20, "y": -0.0}, 1.0], "ä": None}
+    shop, _ = scripted(["Wait."], calls=[Asked("1", "track", order)])
     Action.objects.create(
         workspace_id=shop.agent.workspace_id,
         agent=shop.agent,
