@@ -267,7 +267,11 @@ class ReplyView(ApiView):
             async for event in run.watch(quiet=GLANCE):
                 cut = revoked.is_set()
                 if cut:
-                    event, after = Failed("The API key was revoked."), 0
+                    event = Failed("The API key was revoked.")
+                if isinstance(event, Failed):
+                    # Told in any case: of a reply that broke off a client may have had
+                    # more frames than were saved, and would wait for the end in vain.
+                    after = 0
                 for frame in encode(event) if event else ():
                     if after > 0:
                         after -= 1

@@ -11,7 +11,10 @@ from django.utils import timezone
 from agents.engine.base import EngineError
 from agents.engine.base import ToolCall as Asked
 from agents.models import Action
+from conversations import replies, turns
 from conversations.models import Conversation, Message
+from conversations.replies import Draft
+from conversations.turns import Ask
 from tests.api.openapi import check_response
 from tests.conversations.conftest import ScriptedShop, Shop
 from usage.models import LedgerEntry
@@ -138,6 +141,24 @@ def test_of_a_reply_whose_process_was_killed_the_saved_part_is_told(
     assert frames[-1] == b"data: [DONE]\n\n"
     message.refresh_from_db()
     assert message.status == "partial"
+
+
+@pytest.mark.parametrize("had", [0, 1, 2, 3, 4, 50])
+def test_who_had_more_of_a_killed_reply_than_was_saved_is_told_of_its_end(
+    scripted: ScriptedShop, had: int
+) -> None:
+    shop, _ = scripted([])
+    turn = turns.begin(Ask(agent=shop.agent, text="Go."), lease_owner="a process")
+    replies.checkpoint([(turn, Draft(text="So far", journal=[3, 3]))])
+    Message.objects.filter(pk=turn.message_id).update(
+        lease_expires_at=timezone.now() - timedelta(seconds=1)
+    )
+    path = f"/api/v2/agents/{shop.agent.pk}/conversations/{turn.conversation_id}"
+    path = f"{path}/messages/{turn.message_id}/stream"
+    *deltas, error, done = split(again(shop, path, after=had).content)
+    assert len(deltas) == max(2 - had, 0)
+    assert error.startswith(b'data: {"type":"error"')
+    assert done == b"data: [DONE]\n\n"
 
 
 def test_resuming_costs_nothing(scripted: ScriptedShop) -> None:
