@@ -95,7 +95,10 @@ def use(conversation_id: int, reply_id: int, *, replaced_id: int | None = None) 
     """The reply was made with all results there were; if it replaces another one, with
     the same as that."""
     ours = ToolCall.objects.filter(conversation=conversation_id)
-    ours.filter(status=ToolCallStatus.SUBMITTED, message_id__lt=reply_id).update(
+    # A retry was told of nothing from the replaced reply on, whose calls may have been
+    # answered meanwhile.
+    told = ours.filter(message_id__lt=replaced_id or reply_id)
+    told.filter(status=ToolCallStatus.SUBMITTED).update(
         status=ToolCallStatus.USED, used_by=reply_id
     )
     if replaced_id is not None:

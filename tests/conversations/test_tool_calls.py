@@ -1,12 +1,14 @@
 """Tools of the client: called by a reply, answered by the client, used by the next."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from agents.engine.base import EngineError
@@ -300,3 +302,41 @@ def test_a_retry_of_the_calling_reply_abandons_its_calls(tooled: Tooled) -> None
     assert shop.client.post(path, headers=shop.headers, json=body).status_code == 200
     late = submit(shop, conversation, answer["parts"][1]["toolCallId"], 1)
     assert code(late) == (404, "RESOURCE_TOOL_CALL_NOT_FOUND")
+
+
+def test_a_result_that_comes_while_a_message_is_taken_is_used_or_refused(
+    tooled: Tooled,
+) -> None:
+    shop, engine = tooled("track")
+    conversation, [call_id] = called(shop)
+    statuses: list[int] = []
+
+    def chat() -> None:
+        statuses.append(shop.chat("And now?", conversationId=conversation).status_code)
+
+    with transaction.atomic():
+        # A submission that is about to commit.
+        calls.submit(int(conversation), call_id, "shipped")
+        asking = threading.Thread(target=chat)
+        asking.start()
+        time.sleep(0.5)
+    asking.join()
+    assert statuses == [200]
+    roles = [turn.role for turn in engine.requests[-1].turns]
+    assert roles == ["user", "assistant", "tool", "user"]
+    assert ToolCall.objects.get(call_id=call_id).status == "used"
+
+
+def test_a_retry_has_not_used_what_comes_in_while_it_is_made(tooled: Tooled) -> None:
+    shop, engine = tooled("track")
+    answer = shop.chat("Where is my order?").json()["data"]
+    conversation = answer["metadata"]["conversationId"]
+    call_id = answer["parts"][1]["toolCallId"]
+    engine.calls, engine.pause, engine.words = [], 0.5, ["New ", "words."]
+    path = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}/retry"
+    body = {"messageId": answer["id"]}
+    with shop.client.stream("POST", path, headers=shop.headers, json=body) as response:
+        assert submit(shop, conversation, call_id, "shipped").status_code == 200
+        response.read()
+    call = ToolCall.objects.get(call_id=call_id)
+    assert (call.status, call.used_by) == ("abandoned", None)
