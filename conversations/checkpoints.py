@@ -55,13 +55,20 @@ class Checkpoints:
             await asyncio.sleep(GATHER)
             batch = [one for one in self._waiting if not one.saved.done()]
             self._waiting.clear()
-            problem: Exception | None = None
-            held = [False] * len(batch)
             try:
-                held = await threads.run(
-                    replies.checkpoint, [(one.turn, one.draft) for one in batch]
-                )
-            except Exception as error:
-                problem = error
-            for one, is_held in zip(batch, held, strict=True):
-                one.tell(problem or (None if is_held else Overtaken()))
+                await _save(batch)
+            except Exception:
+                # One row that is held up must not cost the others their leases.
+                for one in batch:
+                    try:
+                        await _save([one])
+                    except Exception as problem:
+                        one.tell(problem)
+
+
+async def _save(batch: list[_Waiting]) -> None:
+    held = await threads.run(
+        replies.checkpoint, [(one.turn, one.draft) for one in batch]
+    )
+    for one, is_held in zip(batch, held, strict=True):
+        one.tell(None if is_held else Overtaken())

@@ -69,7 +69,7 @@ def _read(message_id: int) -> Replay:
     message = Message.objects.select_related("conversation").get(pk=message_id)
     if message.status in LIVE and Message.objects.lost().filter(pk=message.pk).exists():
         with turns.locked(message.conversation_id) as conversation:
-            turns.end(conversation, message, error=turns.MAKER_GONE)
+            turns.end_lost(conversation)
         message.refresh_from_db()
     ids = Ids(message.conversation_id, message.answers_id, message.pk)
     return Replay(message.pk, ids, _events(message))

@@ -13,8 +13,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 
 import structlog
@@ -102,8 +102,9 @@ class Run:
         """Makes the reply, to whichever end."""
         keeper = asyncio.create_task(self._keep())
         try:
-            async with asyncio.timeout(settings.REPLY_DEADLINE):
-                await self._take_from_engine(keeper)
+            async with asyncio.timeout(settings.REPLY_DEADLINE) as deadline:
+                with _cut_short(deadline, keeper):
+                    await self._take_from_engine()
             await _stop(keeper)
             saved = await self._save()
         except Overtaken:
@@ -112,7 +113,10 @@ class Run:
             log.warning("engine_failed", kind=error.kind, error=str(error))
             await self._break_off(f"{error.kind}: {error}", keeper)
         except TimeoutError:
-            await self._break_off("The deadline for the reply passed.", keeper)
+            why = "The deadline for the reply passed."
+            if keeper.done():  # that is why, however far the deadline was
+                why = "Someone else has taken over."
+            await self._break_off(why, keeper)
         except Exception as error:
             log.exception("reply_failed", message_id=self.turn.message_id)
             await self._break_off(type(error).__name__, keeper)
@@ -127,19 +131,27 @@ class Run:
         """Completes the reply. A database that is away for a moment is waited for."""
         async with asyncio.timeout(SAVE_SECONDS) as deadline:
             while True:
+                saving = asyncio.create_task(
+                    threads.run(replies.complete, self.turn, self.draft)
+                )
                 try:
-                    return await threads.run(replies.complete, self.turn, self.draft)
+                    return await asyncio.shield(saving)
+                except asyncio.CancelledError:
+                    # We are to stop, but the thread goes on: it may be committed, and
+                    # charged, by now.
+                    await asyncio.wait([saving], timeout=BREAK_OFF_SECONDS)
+                    if saving.done() and saving.exception() is None:
+                        return saving.result()
+                    raise
                 except (OperationalError, InterfaceError):
                     log.warning("save_failed", message_id=self.turn.message_id)
                     if asyncio.get_running_loop().time() + 1 > (deadline.when() or 0):
                         raise
                     await asyncio.sleep(0.5)
 
-    async def _take_from_engine(self, keeper: "asyncio.Task[None]") -> None:
+    async def _take_from_engine(self) -> None:
         async with aclosing(replies.answer(self.turn, self.draft)) as events:
             async for event in events:
-                if keeper.done():  # Overtaken: the turn is another's now
-                    keeper.result()
                 self._take(event)
 
     def _take(self, event: base.Event) -> None:
@@ -198,13 +210,14 @@ class Run:
                     renewed = asked
 
     async def _break_off(self, error: str, keeper: "asyncio.Task[None]") -> None:
-        await _stop(keeper)
         try:
+            await _stop(keeper)
             async with asyncio.timeout(BREAK_OFF_SECONDS):
                 await threads.run(replies.break_off, self.turn, self.draft, error=error)
         except Exception:  # the database is away: the reaper will see to the row
             log.exception("break_off_failed", message_id=self.turn.message_id)
-        self._publish(Failed(FAILURE))
+        finally:  # also where the server stops meanwhile: somebody may be watching
+            self._publish(Failed(FAILURE))
 
     async def _something_new(self, quiet: float | None) -> bool:
         """Waits for the next event; False after `quiet` seconds without one."""
@@ -329,6 +342,23 @@ async def _stop(keeper: "asyncio.Task[None]") -> None:
     the turn is no longer live, and misses."""
     keeper.cancel()
     await asyncio.wait([keeper])
+
+
+@contextmanager
+def _cut_short(
+    deadline: asyncio.Timeout, keeper: "asyncio.Task[None]"
+) -> Iterator[None]:
+    """The deadline is now if the keeper ends: nobody keeps the turn any longer. The
+    engine may be silent for minutes, so it is not asked at its next word only."""
+
+    def now(_: object) -> None:
+        deadline.reschedule(asyncio.get_running_loop().time())
+
+    keeper.add_done_callback(now)
+    try:
+        yield
+    finally:
+        keeper.remove_done_callback(now)
 
 
 def _forget(run: Run) -> None:

@@ -34,6 +34,7 @@ from conversations.models import (
     ConversationStatus,
     EventKind,
     Message,
+    MessageQuerySet,
     MessageRole,
     ReplyStatus,
     ToolCall,
@@ -174,6 +175,11 @@ def _begin(ask: Ask, lease_owner: str) -> Turn:
         target, asked_id = to_retry(conversation.pk, ask.retry_of)
     else:
         target, asked_id = None, None
+    if ask.text is None and target is None:
+        asked_id = _go_on_from(conversation)
+    elif target is None and not is_new:
+        calls.abandon(conversation.pk)
+    # Results come without this lock: of those that come from here on, none is kept.
     stored = [] if is_new else _history(conversation, before=target)
     now = timezone.now()  # only now: the lock may have been long in coming
     silent = conversation.status == ConversationStatus.ESCALATED
@@ -183,10 +189,6 @@ def _begin(ask: Ask, lease_owner: str) -> Turn:
     if ask.text is not None:
         asked_id = _say(conversation, ask.text, now)
         stored.append(base.Turn("user", ask.text))
-        if not is_new:
-            calls.abandon(conversation.pk)
-    elif target is None:
-        asked_id = _go_on_from(conversation)
     message_id = None
     if not silent:
         message_id = Message.objects.create(
@@ -253,10 +255,14 @@ def locked(conversation_id: int) -> Iterator[Conversation]:
         conversation.save(update_fields=["last_seq"])
 
 
-def end_lost(conversation: Conversation) -> None:
-    """Ends a locked conversation's turn if its maker is gone."""
-    for turn in conversation.messages.lost():
-        end(conversation, turn, error=MAKER_GONE)
+def end_lost(conversation: Conversation) -> int:
+    """Ends a locked conversation's turn if its maker is gone; says how many it ended.
+    One that renews its lease meanwhile was only slow."""
+    lost = Message.objects.lost()
+    return sum(
+        _end(conversation, turn, lost, error=MAKER_GONE)
+        for turn in conversation.messages.lost()
+    )
 
 
 def end_live(conversation: Conversation, *, error: str) -> None:
@@ -268,8 +274,13 @@ def end_live(conversation: Conversation, *, error: str) -> None:
 def end(conversation: Conversation, turn: Message, *, error: str) -> bool:
     """Ends one turn of a locked conversation as far as it has come; later writes of its
     maker miss. Says whether it was still live."""
-    still = Message.objects.live().filter(pk=turn.pk, fence=turn.fence)
-    ended = still.update(
+    return _end(conversation, turn, Message.objects.live(), error=error)
+
+
+def _end(
+    conversation: Conversation, turn: Message, among: MessageQuerySet, *, error: str
+) -> bool:
+    ended = among.filter(pk=turn.pk, fence=turn.fence).update(
         status=models.Case(
             models.When(text="", then=models.Value(ReplyStatus.FAILED)),
             default=models.Value(ReplyStatus.PARTIAL),
@@ -287,9 +298,11 @@ def end(conversation: Conversation, turn: Message, *, error: str) -> bool:
 def reap() -> int:
     """Ends turns whose maker is gone, in all conversations; says how many."""
     ended = 0
-    for turn in Message.objects.lost():
-        with locked(turn.conversation_id) as conversation:
-            ended += end(conversation, turn, error=MAKER_GONE)
+    for conversation_id in Message.objects.lost().values_list(
+        "conversation", flat=True
+    ):
+        with locked(conversation_id) as conversation:
+            ended += end_lost(conversation)
     return ended
 
 

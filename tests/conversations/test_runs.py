@@ -3,17 +3,20 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from agents.engine.base import EngineError
-from conversations import replies, runs, turns
+from conversations import replies, runs, takeover, turns
+from conversations.checkpoints import Checkpoints
+from conversations.events import Failed, Finished
 from conversations.models import Conversation, Message
 from tests.conversations.conftest import ScriptedShop, Shop
 from usage.models import LedgerEntry
@@ -168,6 +171,25 @@ def test_the_reaper_ends_what_nobody_makes(
     assert only_reply(shop).text == text
 
 
+def test_the_reaper_spares_who_was_only_slow(scripted: ScriptedShop) -> None:
+    shop, _ = scripted([])
+    turn = begin(shop)
+    lose(turn)
+
+    def reap() -> None:
+        runs.reap()
+        connection.close()
+
+    reaper = threading.Thread(target=reap)
+    assert turn.conversation_id is not None
+    with turns.locked(turn.conversation_id):
+        reaper.start()  # it has seen the turn, and waits for its conversation
+        time.sleep(0.5)
+        assert replies.checkpoint([(turn, replies.Draft("so far", [6]))]) == [True]
+    reaper.join()
+    assert only_reply(shop).status == "streaming"
+
+
 def test_who_wakes_too_late_writes_nothing(scripted: ScriptedShop) -> None:
     shop, _ = scripted([])
     turn = begin(shop)
@@ -220,6 +242,85 @@ def test_a_server_that_stops_says_so_on_the_row(
     assert run.ended
     assert only_reply(shop).status == "partial"
     assert only_reply(shop).text == "some "
+
+
+@contextmanager
+def held_up(conversation_id: int | None) -> Iterator[None]:
+    """Nobody else can write to the conversation meanwhile."""
+    is_held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        assert conversation_id is not None
+        with turns.locked(conversation_id):
+            is_held.set()
+            let_go.wait()
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_held.wait()
+    try:
+        yield
+    finally:
+        let_go.set()
+        holder.join()
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_server_that_stops_while_a_reply_is_saved_says_what_became_of_it(
+    scripted: ScriptedShop, _: int
+) -> None:
+    shop, _engine = scripted(["all"], pause=0.3)
+
+    async def stop_while_it_is_saved() -> runs.Run:
+        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        with held_up(run.ids.conversation):
+            await asyncio.sleep(1)
+            drain = asyncio.create_task(runs.drain(seconds=0))
+            await asyncio.sleep(0.5)
+        await drain
+        return run
+
+    run = asyncio.run(stop_while_it_is_saved())
+    charged = LedgerEntry.objects.filter(message_id=only_reply(shop).pk).exists()
+    is_told = isinstance(run.events[-1], Finished)
+    assert is_told == charged == (only_reply(shop).status == "complete")
+
+
+def test_a_server_that_stops_while_a_reply_is_broken_off_tells_the_client(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted(["some "], error=EngineError("timeout", "stalled"), pause=0.3)
+
+    async def stop_while_it_is_broken_off() -> runs.Run:
+        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        with held_up(run.ids.conversation):
+            await asyncio.sleep(1)
+            await runs.drain(seconds=0)
+        return run
+
+    run = asyncio.run(stop_while_it_is_broken_off())
+    assert isinstance(run.events[-1], Failed)
+
+
+def test_a_takeover_is_heard_while_the_model_is_silent(
+    scripted: ScriptedShop, settings: Any
+) -> None:
+    settings.REPLY_HEARTBEAT = 0.5
+    shop, engine = scripted(["never said"], pause=60)
+
+    def step_in() -> None:
+        takeover.take_over(Conversation.objects.get(agent=shop.agent))
+        connection.close()
+
+    async def take_over() -> Finished | Failed:
+        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        await asyncio.to_thread(step_in)
+        async with asyncio.timeout(20):
+            return await run.wait()
+
+    assert isinstance(asyncio.run(take_over()), Failed)
+    assert engine.closed == engine.started
 
 
 def test_a_silent_reply_says_that_it_lives(
@@ -327,3 +428,24 @@ def test_a_checkpoint_of_many_tells_each_its_own(scripted: ScriptedShop) -> None
     texts = [Message.objects.get(pk=turn.message_id).text for turn in begun]
     assert texts == ["so far", "", "so far", "", "so far"]
     assert Message.objects.get(pk=begun[0].message_id).journal == [6]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows.")
+def test_a_row_that_is_held_up_costs_no_other_reply_its_checkpoint(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted([])
+    stuck, other = begin(shop), begin(shop)
+    draft = replies.Draft("so far", [6])
+
+    async def save_both() -> list[object]:
+        together = Checkpoints()
+        both = (together.save(turn, draft) for turn in (stuck, other))
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    with transaction.atomic():
+        Message.objects.select_for_update().get(pk=stuck.message_id)
+        outcomes = asyncio.run(save_both())
+    assert isinstance(outcomes[0], OperationalError)
+    assert outcomes[1] is None
+    assert Message.objects.get(pk=other.message_id).text == "so far"
