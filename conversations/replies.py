@@ -88,14 +88,17 @@ def call(turn: Turn, draft: Draft, asked: base.ToolCall) -> None:
 
 
 def _in_order(value: Any) -> Any:
-    """As PostgreSQL gives it back: shorter keys first, and no zero below zero. A replay
-    has the same bytes as the first stream."""
+    """As PostgreSQL gives it back: shorter keys first, no zero below zero, and large
+    numbers without a point. A replay has the same bytes as the first stream."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return {key: _in_order(value[key]) for key in keys}
     if isinstance(value, list):
         return [_in_order(one) for one in value]
-    return 0.0 if isinstance(value, float) and value == 0 else value
+    if isinstance(value, float):
+        large = 1e16 <= abs(value) < 2**63
+        return int(value) if large else value or 0.0
+    return value
 
 
 def _bad_call(problem: str) -> base.EngineError:
@@ -183,6 +186,8 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             with turns.locked(turn.conversation_id) as conversation:
                 if not _save(turn, draft, conversation):
                     return draft  # it is already: the answer to a COMMIT was lost
+        elif LedgerEntry.objects.filter(unkept=turn.unkept).exists():
+            return draft  # as above
         _charge(turn, draft)
     return draft
 
@@ -245,6 +250,7 @@ def _charge(turn: Turn, draft: Draft) -> None:
         api_key_id=turn.api_key_id,
         conversation_id=turn.conversation_id,
         message_id=turn.message_id,
+        unkept=turn.unkept,
         engine=finish.engine,
         model=finish.model,
         credits=draft.credits,

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
@@ -115,7 +116,8 @@ class Turn:
     """A turn that has begun: the user's message is committed, and the reply's row.
 
     `message_id` is None where people have taken over, for then nobody makes a reply,
-    and where nothing is `kept`. `replaces` is the reply that this one makes anew.
+    and where nothing is kept: such a turn has the name `unkept`. `replaces` is the
+    reply that this one makes anew.
     """
 
     agent: Agent
@@ -129,13 +131,17 @@ class Turn:
     history: list[base.Turn]
     tools: tuple[base.ToolSpec, ...] = ()
     replaces: int | None = None
-    kept: bool = True
+    unkept: UUID | None = None
     model: str
     temperature: float | None
 
     @property
     def ids(self) -> Ids:
         return Ids(self.conversation_id, self.user_message_id, self.message_id)
+
+    @property
+    def kept(self) -> bool:
+        return self.unkept is None
 
     @property
     def is_silent(self) -> bool:
@@ -180,7 +186,11 @@ def _begin(ask: Ask, lease_owner: str) -> Turn:
     elif target is None and not is_new:
         calls.abandon(conversation.pk)
     # Results come without this lock: of those that come from here on, none is kept.
-    stored = [] if is_new else _history(conversation, before=target)
+    stored = (
+        []
+        if is_new or ask.history is not None
+        else _history(conversation, before=target)
+    )
     now = timezone.now()  # only now: the lock may have been long in coming
     silent = conversation.status == ConversationStatus.ESCALATED
     if not silent and conversation.status != ConversationStatus.BOT:
@@ -236,7 +246,7 @@ def _begin_unkept(ask: Ask) -> Turn:
         api_key_id=ask.api_key.pk if ask.api_key else None,
         history=history,
         tools=_tools(ask),
-        kept=False,
+        unkept=uuid4(),
         model=ask.model or ask.agent.model,
         temperature=_temperature(ask),
     )
@@ -251,8 +261,10 @@ def locked(conversation_id: int) -> Iterator[Conversation]:
     is saved with it."""
     with transaction.atomic():
         conversation = _for_update().get(pk=conversation_id)
+        seen = conversation.last_seq
         yield conversation
-        conversation.save(update_fields=["last_seq"])
+        if conversation.last_seq != seen:
+            conversation.save(update_fields=["last_seq"])
 
 
 def end_lost(conversation: Conversation) -> int:
@@ -328,7 +340,9 @@ def _conversation(ask: Ask) -> tuple[Conversation, bool]:
         with transaction.atomic():
             return _new_conversation(ask), True
     except IntegrityError:  # somebody else has begun it just now
-        return named.get(), False
+        if found := named.first():
+            return found, False
+        raise
 
 
 def _new_conversation(ask: Ask) -> Conversation:

@@ -15,13 +15,15 @@ class LedgerEntry(TenantModel):
     """What one reply cost; written in the transaction that completes the reply.
 
     The agent, key and message are numbers, not references: the ledger outlives them.
-    A reply that is not stored costs as well, and has no message to name.
+    A reply that is not stored costs as well, and has no message to name: `unkept` is
+    a name of its own, so that no reply is charged twice.
     """
 
     agent_id = models.BigIntegerField()
     api_key_id = models.BigIntegerField(null=True)
     conversation_id = models.BigIntegerField(null=True)
     message_id = models.BigIntegerField(unique=True, null=True)
+    unkept = models.UUIDField(unique=True, null=True)
     engine = models.CharField(max_length=40)
     model = models.CharField(max_length=120)
     credits = models.PositiveIntegerField()

@@ -449,3 +449,13 @@ def test_a_row_that_is_held_up_costs_no_other_reply_its_checkpoint(
     assert isinstance(outcomes[0], OperationalError)
     assert outcomes[1] is None
     assert Message.objects.get(pk=other.message_id).text == "so far"
+
+
+def test_a_reply_that_is_not_kept_is_charged_once(scripted: ScriptedShop) -> None:
+    """Also where the answer to its COMMIT was lost, and it is saved again."""
+    shop, _ = scripted([])
+    ask = turns.Ask(agent=shop.agent, text="hi", keep=False)
+    turn = turns.begin(ask, lease_owner="a process")
+    for _ in range(2):
+        replies.complete(turn, finished("ok"))
+    assert LedgerEntry.objects.filter(agent_id=shop.agent.pk).count() == 1

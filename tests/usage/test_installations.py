@@ -9,18 +9,19 @@ from tests.faults.conftest import Install
 from tests.installation import Installation, eventually
 
 ENTRIES = """
-from datetime import UTC, datetime
-from usage.models import LedgerEntry
+from django.db import connection
 from workspaces.models import User, Workspace
 owner, _ = User.objects.get_or_create(email="owner@example.com")
 workspace = Workspace.objects.first() or Workspace.objects.found("W", owner=owner)
-for number in range(40):
-    LedgerEntry.objects.create(
-        workspace=workspace, agent_id=number % 2, api_key_id=None, message_id={first} +
-        number, conversation_id=1, credits=number, input_tokens=2, output_tokens=3,
-        estimated=False,
-        created_at=datetime(2026, 1, 1 + number % 3, 23, 59, 59, tzinfo=UTC),
-    )
+with connection.cursor() as cursor:  # the model may have columns of later days
+    for number in range(40):
+        cursor.execute(
+            "INSERT INTO usage_ledgerentry (workspace_id, agent_id, message_id,"
+            " conversation_id, engine, model, credits, input_tokens, output_tokens,"
+            " estimated, created_at) VALUES (%s, %s, %s, 1, '', '', %s, 2, 3, %s, %s)",
+            [workspace.pk, number % 2, {first} + number, number, False,
+             f"2026-01-0{{1 + number % 3}} 23:59:59+00:00"],
+        )
 """
 KEY = """
 from apikeys.models import ApiKey
