@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT))
 from tests import services  # noqa: E402 -- only now can it be found
 
 DATABASES = ["sqlite", "postgres"]
+# Side by side: one for each core, within what one PostgreSQL has connections for.
+WORKERS = min(os.cpu_count() or 1, 4)
 
 
 def main(arguments: list[str]) -> int:
@@ -61,7 +63,7 @@ def _passes(database: str, for_pytest: list[str], *, redis_url: str) -> bool:
             environment["DATABASE_URL"] = stack.enter_context(services.postgres())
 
         print(f"\nThe tests on {database}:", flush=True)
-        command = [sys.executable, "-m", "pytest", *for_pytest]
+        command = [sys.executable, "-m", "pytest", "-n", str(WORKERS), *for_pytest]
         return _exit_code(command, environment) == 0
 
 

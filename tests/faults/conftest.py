@@ -39,7 +39,10 @@ def redis_url() -> str:
     url = os.environ.get("TEST_REDIS_URL", "")
     if not url:
         pytest.skip("needs TEST_REDIS_URL; `make test` starts a Redis and sets it")
-    return url
+    # Of the server's sixteen databases one of this worker's own: the installations of
+    # another have keys and jobs of the same names.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return f"{url.rpartition('/')[0]}/{int(worker) + 1}"
 
 
 @pytest.fixture
