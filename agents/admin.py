@@ -117,6 +117,13 @@ class ActionForm(forms.ModelForm):
         agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
         if agent and workspace and agent.workspace != workspace:
             self.add_error("agent", "This agent is of another workspace.")
+        # The agent of an action that is changed is not in the form, so the constraint
+        # on both is not looked at.
+        namesakes = Action.objects.filter(
+            agent=self.instance.agent_id, name=cleaned.get("name")
+        )
+        if self.instance.pk and namesakes.exclude(pk=self.instance.pk).exists():
+            self.add_error("name", "The agent has an action of this name already.")
         return cleaned
 
 

@@ -121,18 +121,17 @@ def expire() -> int:
     late = ToolCall.objects.filter(
         status=ToolCallStatus.PENDING, expires_at__lte=timezone.now()
     )
-    ids = list(late.values_list("id", flat=True)[:BATCH])
     with transaction.atomic():
-        # By status once more: a result may have come in the meantime.
-        expired = ToolCall.objects.filter(
-            id__in=ids, status=ToolCallStatus.PENDING
-        ).update(status=ToolCallStatus.EXPIRED)
+        # Whoever holds one of them is about to end it as well.
+        mine = late.select_for_update(skip_locked=True, no_key=True)
+        ids = list(mine.values_list("id", flat=True)[:BATCH])
+        ToolCall.objects.filter(id__in=ids).update(status=ToolCallStatus.EXPIRED)
         still = ToolCall.objects.filter(status=ToolCallStatus.PENDING)
         Message.objects.filter(
             id__in=ToolCall.objects.filter(id__in=ids).values("message_id"),
             status=ReplyStatus.AWAITING_TOOL,
         ).exclude(id__in=still.values("message_id")).update(status=ReplyStatus.COMPLETE)
-    return expired
+    return len(ids)
 
 
 def _pending(conversation_id: int, call_id: str) -> TenantQuerySet[ToolCall]:

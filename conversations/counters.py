@@ -16,15 +16,16 @@ from conversations.models import ConversationTotal
 
 def total_of(workspace_id: int, agent_id: int) -> int:
     """The agent's conversations."""
-    return sum(one.total for one in _slots.rows(workspace=workspace_id, agent=agent_id))
+    slots = _slots.rows(workspace=workspace_id, agent=agent_id)
+    return sum(total for (total,) in slots)
 
 
-def _of_agent() -> QuerySet[ConversationTotal]:
+def _of_agent() -> QuerySet[ConversationTotal, tuple[int]]:
     rows = ConversationTotal.objects.filter(
         workspace=Slot("workspace", BigIntegerField()),
         agent_id=Slot("agent", BigIntegerField()),
     )
-    return rows.only("total")
+    return rows.values_list("total")
 
 
 _slots = Compiled(_of_agent)

@@ -28,6 +28,7 @@ MAX_CHARACTERS = 256_000  # of all messages together
 MAX_MESSAGE = 32_000  # characters of the one to answer, as everywhere
 MAX_TOOLS = 64
 MAX_TOOLS_LENGTH = 64 * 1024  # of all tools together, as JSON
+MAX_PARTS = 1_000  # of the schemas of all tools together: see `schemas.weight`
 MAX_CALLS = 64  # of one posted turn
 MAX_ID = 256  # characters: of a tool call, which may be of another model
 MAX_NAME = 255  # characters of a conversation's name
@@ -291,6 +292,13 @@ def _tools(tools: object, choice: object) -> tuple[base.ToolSpec, ...] | None:
         raise InvalidBody(
             {"tools": f"At most {MAX_TOOLS_LENGTH // 1024} KiB of JSON in all."}
         )
+    if schemas.weight(tools) > MAX_PARTS:
+        raise InvalidBody(
+            {
+                "tools": f"At most {MAX_PARTS} objects, true and false in all, of which"
+                f" one with a “pattern” counts {schemas.PATTERN_WEIGHT} times."
+            }
+        )
     specs = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
     if len({spec.name for spec in specs}) < len(specs):
         raise InvalidBody({"tools": "Two tools have the same name."})
@@ -323,7 +331,7 @@ def _tool(tool: object, place: str) -> base.ToolSpec:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _flaw(schema: str) -> str | None:
     """Why a tool cannot have these parameters. A look takes a millisecond for each
     four of them, and a client posts the same tools with every message."""

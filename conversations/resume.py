@@ -47,7 +47,8 @@ class Replay:
             if quiet and time.monotonic() - news >= quiet:
                 news = time.monotonic()
                 yield None
-            self.events = (await threads.run(_read, self.message_id)).events
+            had = len(self.events)
+            self.events += (await threads.run(_read, self.message_id, had)).events
 
     async def wait(self) -> Finished | Failed:
         async for _ in self.watch():
@@ -64,19 +65,20 @@ async def follow(message_id: int, conversation_id: int) -> Run | Replay:
     return await threads.run(_read, message_id)
 
 
-def _read(message_id: int) -> Replay:
-    """What has happened to a reply so far. One whose maker is gone is ended first."""
+def _read(message_id: int, had: int = 0) -> Replay:
+    """What has happened to a reply so far, from the `had`-th event on: a long one need
+    not be cut into frames at every look. One whose maker is gone is ended first."""
     message = Message.objects.select_related("conversation").get(pk=message_id)
     if message.status in LIVE and Message.objects.lost().filter(pk=message.pk).exists():
         with turns.locked(message.conversation_id) as conversation:
             turns.end_lost(conversation)
         message.refresh_from_db()
     ids = Ids(message.conversation_id, message.answers_id, message.pk)
-    return Replay(message.pk, ids, _events(message))
+    return Replay(message.pk, ids, _events(message, had))
 
 
-def _events(message: Message) -> list[Event]:
-    events: list[Event] = [*_deltas(message)]
+def _events(message: Message, had: int) -> list[Event]:
+    events: list[Event] = [*_deltas(message, had)]
     if message.status in LIVE:
         return events
     if message.status in (ReplyStatus.PARTIAL, ReplyStatus.FAILED):
@@ -98,9 +100,9 @@ def _events(message: Message) -> list[Event]:
     return [*events, *asked, finished]
 
 
-def _deltas(message: Message) -> list[Delta]:
-    deltas, said = [], 0
-    for length in message.journal:
+def _deltas(message: Message, had: int) -> list[Delta]:
+    deltas, said = [], sum(message.journal[:had])
+    for length in message.journal[had:]:
         deltas.append(Delta(message.text[said : said + length]))
         said += length
     if said < len(message.text):  # a person's words come in one piece

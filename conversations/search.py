@@ -69,8 +69,11 @@ class _Matches(Func):
         text, workspace = (
             compiler.compile(column)[0] for column in self.get_source_expressions()
         )
-        wanted = "(websearch_to_tsquery('simple', %s) && %s::tsquery)"
+        words = "websearch_to_tsquery('simple', %s)"
+        # What PostgreSQL takes for no word at all ("½", "①") would ask for nothing, and
+        # so for whatever the workspace has.
         return (
-            f"{words_of(text, workspace)} @@ {wanted}",
-            [self.words, f"'#{self.workspace_id}'"],
+            f"({words_of(text, workspace)} @@ ({words} && %s::tsquery)"
+            f" AND numnode({words}) > 0)",
+            [self.words, f"'#{self.workspace_id}'", self.words],
         )

@@ -30,5 +30,6 @@ def add(
         message_id=message_id,
         actor_id=actor_id,
     )
-    transaction.on_commit(partial(feed.readers.hint, conversation.pk))
+    # Only a hint: whatever is wrong with it, what is committed is.
+    transaction.on_commit(partial(feed.readers.hint, conversation.pk), robust=True)
     return conversation.last_seq

@@ -54,10 +54,11 @@ def _worded(reply: str, call: ToolCall | None, result: ToolResult) -> str:
     def value(place: re.Match[str]) -> str:
         nonlocal missing
         found = _look_up(spaces[place[1]], place[2].split(".")[1:])
-        if found is None or isinstance(found, Mapping):
+        items = _as_list(found)
+        if found is None or any(isinstance(one, Mapping | list) for one in items):
             missing = True
             return ""
-        return ", ".join(_plain(one) for one in _as_list(found))
+        return ", ".join(filter(None, map(_plain, items)))
 
     said = _PLACE.sub(value, reply).strip()
     return "" if missing else _cut(said)

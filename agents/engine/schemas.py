@@ -22,6 +22,10 @@ MAX_PARTS = 500  # subschemas, each counted as often as a $ref leads to it
 MAX_INPUT_BYTES = 16 * 1024
 MAX_VALUES = 500
 MAX_DEPTH = 20
+# Bytes that RE2 may spend on one pattern. By its own measure, 8 MiB, a pattern of seven
+# characters takes half a second and stays in memory.
+MAX_PATTERN_MEMORY = 256 * 1024
+PATTERN_WEIGHT = 20  # parts: a pattern takes up to so many times as long to check
 MOST_PROBLEMS = 5  # that are told of one input
 LONGEST_PROBLEM = 200  # characters: jsonschema quotes the whole value
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -99,11 +103,28 @@ def problems(schema: dict[str, Any], value: object) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=1024)
+def weight(value: object) -> int:
+    """About how many parts a schema has to check. It is quick, whatever the value."""
+    found = 0
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            found += PATTERN_WEIGHT if "pattern" in one else 1
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, bool):
+            found += 1
+    return found
+
+
+@lru_cache(maxsize=256)
 def pattern(text: str) -> Any:
     """A customer's pattern, compiled. Raises Flaw."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = MAX_PATTERN_MEMORY
     try:
         return re2.compile(text, options)
     except re2.error as error:
@@ -129,6 +150,9 @@ def _survey(root: dict[str, Any]) -> None:
             return  # true or false
         for keyword in sorted(_REFUSED & schema.keys()):
             raise Flaw(f"“{keyword}” is not supported here.")
+        if "$schema" in schema and schema is not root:
+            # jsonschema would go on with that draft's own validator, and Python's re.
+            raise Flaw("“$schema” may only stand at the top.")
         if "pattern" in schema:
             pattern(schema["pattern"])
         if "$ref" in schema:

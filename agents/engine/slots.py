@@ -53,8 +53,8 @@ def code(text: str) -> str | None:
 
 
 def _unless_prose(text: str, is_part: Callable[[str], bool]) -> str | None:
-    if text[0] in _QUOTES:  # then it may be anything
-        return text.strip(_QUOTES).strip() or None
+    if _QUOTED.fullmatch(text):  # then it may be anything
+        return text[1:-1].strip() or None
     words = text.split()
     if len(words) > MOST_WORDS or any(mark in text for mark in _QUOTES):
         return None
@@ -122,6 +122,7 @@ _READERS: dict[object, Reader] = {
     "string": name,
 }
 FORMATS: dict[str, Reader] = {"date": _date, "email": _email, "uuid": _uuid}
+_QUOTED = re.compile(r'"[^"]*"|“[^”]*”')
 _I = re.compile(r"I\b")  # also "I'm"
 _INTEGER = re.compile(r"#?([+-]?[0-9]{1,18})")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,15}\.[0-9]{1,15}")

@@ -4,7 +4,7 @@ thought of them."""
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -76,7 +76,7 @@ class Filters:
 
     @property
     def given(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value}
+        return {name: value for name, value in vars(self).items() if value}
 
     def conversations(self, agent: Agent) -> QuerySet[Conversation]:
         """Those of the agent that pass."""
@@ -137,13 +137,14 @@ class UserConversationsView(ApiView):
 def _conversations(
     request: ApiRequest, agent: Agent, route: str, filters: Filters
 ) -> Response:
+    given = filters.given
     page = Page.of(
         request,
         workspace=agent.workspace_id,
         route=f"{route} {agent.pk}",
-        filters=filters.given,
+        filters=given,
     )
-    if filters.given:
+    if given:
         rows, pagination = page.rows(filters.conversations(agent), NEWEST_ACTIVITY)
     else:
         own = {"workspace": agent.workspace_id, "agent": agent.pk}

@@ -245,6 +245,16 @@ def test_staff_are_told_what_to_mend(
     assert not Action.objects.exists()
 
 
+def test_staff_give_no_name_twice(staff: Client, agent: Agent) -> None:
+    action(agent, name="one").save()
+    other = action(agent, name="other")
+    other.save()
+    change = reverse("admin:agents_action_change", args=[other.pk])
+    for path in (change, reverse(ADD)):
+        page = staff.post(path, form(agent, name="one")).content.decode()
+        assert "The agent has an action of this name already." in page
+
+
 def test_staff_make_no_action_across_workspaces(staff: Client, agent: Agent) -> None:
     away = form(agent, workspace=make_workspace("Elsewhere").pk)
     page = staff.post(reverse(ADD), away).content.decode()

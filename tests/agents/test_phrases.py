@@ -100,6 +100,10 @@ def test_it_works(message: str, name: str, values: dict[str, object]) -> None:
 
 
 NEAR_MISSES = [
+    # What stands in quotes is a value; what stands behind them is not.
+    'Track order "1234" if it is late',
+    "What is the weather in “Rome” and in “Oslo”?",
+    'What is the weather in "Rome" if it rains?',
     # Something else is asked of the same thing.
     "Don't tell me where order 1234 is",
     "Do not cancel order 1234",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from agents.engine.schemas import (
+    DRAFT,
     MAX_PARTS,
     MAX_VALUES,
     Flaw,
@@ -81,6 +82,9 @@ def test_it_works(schema: Schema) -> None:
         (of(properties={"a": {"$dynamicRef": "#a"}}), "“$dynamicRef” is not supported"),
         (of(properties={"a": {"$id": "x:y"}}), "“$id” is not supported"),
         (of(patternProperties={"a": {}}), "“patternProperties” is not supported"),
+        # jsonschema would leave our patterns to that draft's, which are Python's.
+        (of(properties={"a": {"$schema": DRAFT}}), "“$schema” may only stand at the"),
+        (of(**{"$defs": {"a": {"$schema": DRAFT}}}), "“$schema” may only stand at the"),
         (of(unevaluatedProperties=False), "“unevaluatedProperties” is not supported"),
         (
             of(**{"$ref": "#/$defs/a", "$defs": {"a": {"not": {"$ref": "#/$defs/a"}}}}),
@@ -96,6 +100,8 @@ def test_it_works(schema: Schema) -> None:
         (of(properties={"a": {"pattern": "(?=a)"}}), "no look-around"),
         (of(properties={"a": {"pattern": r"(a)\1"}}), "no back-references"),
         (of(properties={"a": {"pattern": "((a{999}){999}){999}"}}), "cannot be used"),
+        # Half a second, and megabytes as long as it is remembered.
+        (of(properties={"a": {"pattern": r"\pL{300}"}}), "cannot be used"),
     ],
 )
 def test_a_schema_that_is_not_taken_says_why(schema: Any, why: str) -> None:

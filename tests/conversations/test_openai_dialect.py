@@ -47,6 +47,10 @@ def tool(name: str = "order_status", **function: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, **function}}
 
 
+def of(parts: list[Any]) -> dict[str, Any]:
+    return {"type": "object", "allOf": parts}
+
+
 # --- Bodies -------------------------------------------------------------------------
 
 
@@ -211,6 +215,9 @@ def test_messages_that_cannot_be_answered_are_named(messages: Any, field: str) -
         ("tools", [tool()] * 65),
         ("tools", [tool(), tool()]),
         ("tools", [tool(f"f{n}", description="x" * 9_000) for n in range(8)]),
+        # Each part takes a quarter of a millisecond to check, each pattern more.
+        ("tools", [tool(f"f{n}", parameters=of([{}] * 200)) for n in range(60)]),
+        ("tools", [tool(parameters=of([{"pattern": f"a{n}"} for n in range(60)]))]),
         ("user", 5),
         ("metadata", "x"),
     ],

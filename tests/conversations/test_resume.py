@@ -1,5 +1,6 @@
 """Resume: a stream that was cut goes on from any frame, byte for byte."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,10 +9,12 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from agents.engine.base import EngineError
+from agents.engine.base import EngineError, Finish
 from agents.engine.base import ToolCall as Asked
 from agents.models import Action
-from conversations import replies, turns
+from bookbag import threads
+from conversations import replies, resume, turns
+from conversations.events import Delta, Finished
 from conversations.models import Conversation, Message
 from conversations.replies import Draft
 from conversations.turns import Ask
@@ -68,7 +71,12 @@ def test_without_after_every_byte_is_replayed(scripted: ScriptedShop) -> None:
 
 
 def test_tool_calls_are_replayed(scripted: ScriptedShop) -> None:
-    order = {"number": 7, "at": "é", "b": [{"zz": 1e20, "y": -0.0}, 1.0], "ä": None}
+    order = {
+        "number": 7,
+        "at": "é",
+        "b": [{"zz": 1e20, "y": -0.0}, 1.0, 1e16],
+        "ä": None,
+    }
     shop, _ = scripted(["Wait."], calls=[Asked("1", "track", order)])
     Action.objects.create(
         workspace_id=shop.agent.workspace_id,
@@ -211,3 +219,35 @@ def test_a_revoked_key_ends_the_resumed_stream(scripted: ScriptedShop) -> None:
         'data: {"type":"error","errorText":"The API key was revoked."}',
         "data: [DONE]",
     ]
+
+
+def test_what_another_process_makes_is_followed_frame_by_frame(
+    scripted: ScriptedShop,
+) -> None:
+    shop, _ = scripted([])
+    turn = turns.begin(Ask(agent=shop.agent, text="Go."), lease_owner="elsewhere")
+    draft = Draft()
+
+    async def follow() -> list[object]:
+        assert turn.message_id is not None
+        assert turn.conversation_id is not None
+        seen: list[object] = []
+        reply = await resume.follow(turn.message_id, turn.conversation_id)
+        async for event in reply.watch(quiet=0.01):
+            seen += [event] if event else []
+            await threads.run(go_on, len(seen))
+        return seen
+
+    def go_on(seen: int) -> None:
+        if draft.finish or seen < len(draft.journal):
+            return
+        for word in WORDS[seen : seen + 2]:
+            draft.add(word)
+        replies.checkpoint([(turn, draft)])
+        if seen == len(WORDS):
+            draft.finish = Finish("stop", engine="e", model="m")
+            replies.complete(turn, draft)
+
+    *deltas, end = asyncio.run(follow())
+    assert deltas == [Delta(word) for word in WORDS]
+    assert isinstance(end, Finished)

@@ -58,6 +58,10 @@ def found(workspace: Workspace, words: str) -> set[str]:
         ("canada", {"canada", "days"}),
         ("CaNaDa", {"canada", "days"}),
         ("two days", {"canada", "days"}),
+        # No word to PostgreSQL, and in none of the messages.
+        ("½", set()),
+        ("①", set()),
+        ("\u0301", set()),
         ("days   two\tCANADA", {"canada", "days"}),
         ('"two days"', {"canada"}),
         ('"TWO  days"', {"canada"}),
