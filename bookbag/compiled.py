@@ -7,13 +7,14 @@ run. So the models stay the one description of the tables, on both databases.
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Field, QuerySet
 from django.db.models.expressions import Expression
 
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row")
 
 
 class Slot(Expression):
@@ -33,10 +34,11 @@ class Compiled(Generic[Row]):
 
     `make` is called once for each shape that is asked for, whatever it is that the SQL
     differs by: Compiled(lambda most: Thing.objects.filter(…)[:most]). It must give
-    plain rows: no annotations, nothing prefetched or selected with them.
+    plain rows, or tuples of `values_list`: no annotations, nothing prefetched or
+    selected with them.
     """
 
-    def __init__(self, make: Callable[..., QuerySet[Row]]) -> None:
+    def __init__(self, make: Callable[..., QuerySet[Any, Row]]) -> None:
         self._make = make
         self._statements: dict[Hashable, _Statement[Row]] = {}
 
@@ -51,11 +53,10 @@ class Compiled(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class _Statement(Generic[Row]):
-    model: type[Row]
     sql: str
     parameters: Sequence[Any]  # values, and slots for them
-    columns: list[str]
     converters: list[tuple[int, Sequence[Any], Any]]
+    row: Callable[[Sequence[Any]], Row]
 
     def run(self, values: dict[str, Any]) -> list[Row]:
         parameters = [
@@ -67,8 +68,7 @@ class _Statement(Generic[Row]):
         with connection.cursor() as cursor:
             cursor.execute(self.sql, parameters)
             found = cursor.fetchall()
-        from_db, columns = self.model.from_db, self.columns
-        return [from_db(DEFAULT_DB_ALIAS, columns, self._convert(row)) for row in found]
+        return [self.row(self._convert(values)) for values in found]
 
     def _convert(self, row: Sequence[Any]) -> Sequence[Any]:
         if not self.converters:
@@ -80,15 +80,16 @@ class _Statement(Generic[Row]):
         return values
 
 
-def _compile(queryset: QuerySet[Row]) -> _Statement[Row]:
+def _compile(queryset: QuerySet[Any, Row]) -> _Statement[Row]:
     compiler = queryset.query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
     selected = [expression for expression, _, _ in compiler.select or ()]
     converters = compiler.get_converters(selected)
+    columns = [expression.target.attname for expression in selected]
+    instance = partial(queryset.model.from_db, DEFAULT_DB_ALIAS, columns)
     return _Statement(
-        queryset.model,
         sql,
         parameters,
-        [expression.target.attname for expression in selected],
         [(place, some, what) for place, (some, what) in converters.items()],
+        tuple if queryset.query.values_select else instance,
     )

@@ -131,6 +131,32 @@ def test_json_and_text_come_and_go_as_they_are(workspace: Workspace) -> None:
     assert message.citations == cited
 
 
+def test_a_few_columns_come_as_tuples_decoded_and_in_the_order_asked_for(
+    workspace: Workspace, agent: Agent
+) -> None:
+    talk = Conversation.objects.create(workspace=workspace, agent=agent)
+    cited = [{"title": "é", "index": 1}]
+    for text, citations in (("Yes.", cited), ("No.", [])):
+        Message.objects.create(
+            workspace=workspace,
+            conversation=talk,
+            role="assistant",
+            text=text,
+            citations=citations,
+        )
+    compiled = Compiled(
+        lambda: (
+            Message.objects.filter(conversation=Slot("talk", BigIntegerField()))
+            .order_by("pk")
+            .values_list("text", "citations", "conversation")
+        )
+    )
+    assert compiled.rows(talk=talk.pk) == [
+        ("Yes.", cited, talk.pk),
+        ("No.", [], talk.pk),
+    ]
+
+
 def test_a_slot_left_empty_is_an_error(compiled: Compiled[Conversation]) -> None:
     with pytest.raises(KeyError):
         compiled.rows(1, agent=1)
