@@ -51,7 +51,6 @@ class ApiView(APIView):
     # in the schema.
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = JSONNegotiation
-    format_kwarg = None  # no ".json" at the end of paths
     # False: the checks neither need nor may wait for a database thread.
     visits_database = True
     format_kwarg = None  # `?format=` means nothing here
@@ -182,9 +181,7 @@ async def in_database_thread(function: Callable[..., Any], *args: Any) -> Any:
     """Runs it in this request's thread, within the deadline. Unavailable."""
     try:
         async with asyncio.timeout(DATABASE_DEADLINE) as deadline:
-            return await sync_to_async(_with_fresh_connection, thread_sensitive=True)(
-                function, *args
-            )
+            return await _in_thread(function, *args)
     except TimeoutError:
         if deadline.expired():
             raise Unavailable from None
@@ -198,6 +195,9 @@ def _with_fresh_connection(function: Callable[..., Any], *args: Any) -> Any:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
     return function(*args)
+
+
+_in_thread = sync_to_async(_with_fresh_connection, thread_sensitive=True)
 
 
 @cache

@@ -21,12 +21,13 @@ from bookbag.api.errors import (
     MessageNotFound,
     NotFound,
 )
-from bookbag.api.fields import is_user_id, parse_message_id, parse_path_id
+from bookbag.api.fields import is_user_id, parse_message_id
 from bookbag.api.pagination import HotList, Page
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
 from bookbag.compiled import Slot
 from conversations import search
+from conversations.access import conversation_for, conversations_of
 from conversations.api import reading_schema
 from conversations.api.shapes import STATUS, conversation_json, message_json
 from conversations.counters import total_of
@@ -81,7 +82,7 @@ class Filters:
     def conversations(self, agent: Agent) -> QuerySet[Conversation]:
         """Those of the agent that pass."""
         workspace = agent.workspace_id
-        found = Conversation.objects.for_workspace(workspace).filter(agent=agent)
+        found: QuerySet[Conversation] = conversations_of(agent)
         if self.user_id is not None:
             found = found.filter(end_user=self.user_id)
         if self.status is not None:
@@ -188,15 +189,6 @@ class MessagesView(ApiView):
         conversation = conversation_for(agent, conversation_id)
         messages, pagination = _messages(request, conversation)
         return Response({"data": messages, "pagination": pagination})
-
-
-def conversation_for(agent: Agent, conversation_id: str) -> Conversation:
-    """The agent's conversation of this id, as a path has it. NotFound."""
-    own = Conversation.objects.for_workspace(agent.workspace_id).filter(agent=agent)
-    conversation = own.filter(pk=parse_path_id(conversation_id)).first()
-    if conversation is None:
-        raise NotFound("This agent has no such conversation.")
-    return conversation
 
 
 def _messages(
