@@ -22,12 +22,12 @@ from agents.engine import base
 from agents.models import Agent
 from apikeys.models import ApiKey, Environment
 from bookbag.api.errors import (
-    NotFound,
     RetryMessageNotFound,
     RetryNoUserMessage,
     ToolCallNotFound,
 )
 from conversations import calls, timeline
+from conversations.access import ConversationNotFound
 from conversations.models import (
     LIVE,
     Channel,
@@ -329,7 +329,7 @@ def _conversation(ask: Ask) -> tuple[Conversation, bool]:
     if ask.conversation_id is not None:
         found = own.filter(pk=ask.conversation_id).first()
         if found is None:
-            raise NotFound("This agent has no such conversation.")
+            raise ConversationNotFound
         return found, False
     if ask.external_id is None:
         return _new_conversation(ask), True

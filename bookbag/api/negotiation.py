@@ -48,16 +48,20 @@ class JSONNegotiation(AnyNegotiation):
         raise NotAcceptable
 
 
-def _accepts(accept: str, media_type: str) -> bool:
-    """Whether the most specific range that matches has a quality above nothing."""
-    kind = media_type.partition("/")[0]
-    ranks = {"*/*": 1, f"{kind}/*": 2, media_type: 3}
-    best, wanted = 0, not accept.strip()
+def liking(accept: str, media_type: str) -> tuple[float, int]:
+    """How much the header asks for it: quality, then how plainly it names it. The most
+    specific range that matches decides."""
+    ranks = {"*/*": 1, f"{media_type.partition('/')[0]}/*": 2, media_type: 3}
+    found = (0.0, 0)
     for part in accept.split(","):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if (rank := ranks.get(name, 0)) > best:
-            best, wanted = rank, _quality(parameters) > 0
-    return wanted
+        if (rank := ranks.get(name, 0)) > found[1]:
+            found = (_quality(parameters), rank)
+    return found
+
+
+def _accepts(accept: str, media_type: str) -> bool:
+    return not accept.strip() or liking(accept, media_type)[0] > 0
 
 
 def _quality(parameters: Sequence[str]) -> float:

@@ -42,9 +42,10 @@ from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
 from conversations import calls, resume, runs, turns
+from conversations.access import check_conversation
 from conversations.api import repeats
 from conversations.events import Event, Failed, Finished
-from conversations.models import Conversation, Message, MessageRole
+from conversations.models import Message, MessageRole
 from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask
@@ -279,13 +280,6 @@ class ReplyView(ApiView):
                         yield frame
                 if cut:
                     return
-
-
-def check_conversation(agent: Agent, conversation_id: int) -> None:
-    """NotFound unless it is this agent's."""
-    own = Conversation.objects.for_workspace(agent.workspace_id).filter(agent=agent)
-    if not own.filter(pk=conversation_id).exists():
-        raise NotFound("This agent has no such conversation.")
 
 
 class ChatView(ReplyView):

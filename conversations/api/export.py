@@ -13,7 +13,7 @@ from agents.access import agent_for
 from apikeys.revocation import revocations
 from bookbag import threads
 from bookbag.api.errors import ApiError
-from bookbag.api.negotiation import JSONNegotiation
+from bookbag.api.negotiation import JSONNegotiation, liking
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import JSONRenderer
 from bookbag.api.views import ApiView
@@ -64,8 +64,8 @@ class ExportNegotiation(JSONNegotiation):
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
         accept = request.META.get("HTTP_ACCEPT", "")
-        wanted = _liking(accept, NDJSON)
-        if wanted[0] and wanted > _liking(accept, JSON):
+        wanted = liking(accept, NDJSON)
+        if wanted[0] and wanted > liking(accept, JSON):
             return renderers[1], NDJSON
         return super().select_renderer(request, renderers[:1], format_suffix)
 
@@ -170,24 +170,3 @@ async def _lines(pages: AsyncGenerator[Page, None]) -> AsyncGenerator[bytes, Non
             begun += page.begun
     if begun:
         yield b"\n"
-
-
-def _liking(accept: str, media_type: str) -> tuple[float, int]:
-    """How much the header asks for it: quality, then how plainly it names it."""
-    ranks = {"*/*": 1, f"{media_type.partition('/')[0]}/*": 2, media_type: 3}
-    found = (0.0, 0)
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if (rank := ranks.get(name, 0)) > found[1]:
-            found = (_quality(parameters), rank)
-    return found
-
-
-def _quality(parameters: Sequence[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0

@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.access import agent_for
-from agents.models import Agent
 from apikeys.permissions import check_may_write
 from apikeys.revocation import revocations
 from bookbag.api import query
@@ -26,6 +25,7 @@ from bookbag.api.parsers import ApiRequest, read_body
 from bookbag.api.renderers import JSONRenderer
 from bookbag.api.views import ApiView, in_database_thread
 from conversations import feed, takeover
+from conversations.access import conversation_for
 from conversations.api import people_schema
 from conversations.api.shapes import STATUS, conversation_json, message_json
 from conversations.feed import Happening, Page
@@ -125,7 +125,7 @@ class EventsView(ApiView):
 
     def read(self, request: ApiRequest, agent_id: str, conversation_id: str) -> None:
         agent = agent_for(request.auth, agent_id)
-        self.conversation_id = _conversation(agent, conversation_id).pk
+        self.conversation_id = conversation_for(agent, conversation_id).pk
         after = _last_seen(request, is_stream=self._is_stream)
         wait = query.integer(request, "wait")
         self.wait = min(max(DEFAULT_WAIT if wait is None else wait, 0), MAX_WAIT)
@@ -223,21 +223,10 @@ def _to_change(
     be empty."""
     agent = agent_for(request.auth, agent_id)
     check_may_write(request.auth)
-    conversation = _conversation(agent, conversation_id)
+    conversation = conversation_for(agent, conversation_id)
     if read_body(request._request):
         request.data  # noqa: B018  (whatever it says: it must be an object)
     return conversation
-
-
-def _conversation(agent: Agent, conversation_id: str) -> Conversation:
-    found = (
-        Conversation.objects.for_workspace(agent.workspace_id)
-        .filter(agent=agent, pk=parse_path_id(conversation_id))
-        .first()
-    )
-    if found is None:
-        raise NotFound("This agent has no such conversation.")
-    return found
 
 
 def _last_seen(request: ApiRequest, *, is_stream: bool) -> int:

@@ -11,8 +11,9 @@ from bookbag.api import query
 from bookbag.api.errors import RetryMessageNotFound
 from bookbag.api.parsers import ApiRequest
 from conversations import ui_messages
+from conversations.access import conversations_of
 from conversations.api import chat
-from conversations.models import Conversation, Message, MessageRole
+from conversations.models import Message, MessageRole
 from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask
@@ -107,8 +108,8 @@ def _to_regenerate(posted: Posted, agent: Agent) -> Message | None:
     """The reply to make anew. None where the user's message has never arrived: a chat
     then regenerates in order to send it once more."""
     conversation = (
-        Conversation.objects.for_workspace(agent.workspace_id)
-        .filter(agent=agent, end_user=posted.user_id, external_id=posted.chat_id)
+        conversations_of(agent)
+        .filter(end_user=posted.user_id, external_id=posted.chat_id)
         .first()
     )
     if conversation is None:

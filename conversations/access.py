@@ -1,0 +1,31 @@
+"""Which conversations an agent has; whoever asks for another one is told the same."""
+
+from agents.models import Agent
+from bookbag.api.errors import NotFound
+from bookbag.api.fields import parse_path_id
+from bookbag.tenancy import TenantQuerySet
+from conversations.models import Conversation
+
+
+class ConversationNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("This agent has no such conversation.")
+
+
+def conversations_of(agent: Agent) -> TenantQuerySet[Conversation]:
+    """The agent's own."""
+    return Conversation.objects.for_workspace(agent.workspace_id).filter(agent=agent)
+
+
+def conversation_for(agent: Agent, conversation_id: str) -> Conversation:
+    """The agent's conversation of this id, as a path has it. NotFound."""
+    found = conversations_of(agent).filter(pk=parse_path_id(conversation_id)).first()
+    if found is None:
+        raise ConversationNotFound
+    return found
+
+
+def check_conversation(agent: Agent, conversation_id: int) -> None:
+    """NotFound unless it is this agent's."""
+    if not conversations_of(agent).filter(pk=conversation_id).exists():
+        raise ConversationNotFound
