@@ -141,6 +141,27 @@ def test_where_people_have_taken_over_a_reply_in_one_piece_is_empty(
     assert engine.started == 1
 
 
+def test_a_retry_is_answered_exactly_like_chat(scripted: ScriptedShop) -> None:
+    shop, _ = scripted(["Two ", "days."])
+    first = shop.chat("How long?", userId="ann").json()["data"]
+    conversation_id = first["metadata"]["conversationId"]
+    path = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation_id}/retry"
+    body = {"messageId": first["id"], "stream": False}
+    again = shop.client.post(path, headers=shop.headers, json=body).json()["data"]
+    new = {"messageId": again["id"]}
+    assert again["id"] != first["id"]
+    metadata = first["metadata"] | new
+    assert again == first | {"id": again["id"], "metadata": metadata}
+    # Streamed, as chat is, if nobody says otherwise.
+    body = {"messageId": again["id"]}
+    answer = shop.client.post(path, headers=shop.headers, json=body)
+    assert answer.content.startswith(frame({"type": "text-delta", "text": "Two "}))
+    assert answer.content.endswith(b"data: [DONE]\n\n")
+    assert answer.content.count(b"data: ") == 4
+    assert answer.headers["x-user-message-id"] == first["metadata"]["userMessageId"]
+    assert answer.headers["x-message-id"] not in (first["id"], again["id"])
+
+
 def test_a_user_id_that_comes_later_is_ignored(scripted: ScriptedShop) -> None:
     """It is set when the conversation is created, or never."""
     shop, _ = scripted(["ok"])
