@@ -279,7 +279,10 @@ def test_where_pages_end_makes_no_difference(
     assert len(pages) > 6 or size > 400
 
 
-def test_a_long_conversation_is_never_in_memory_as_a_whole(agent: Agent) -> None:
+def test_a_long_conversation_is_never_in_memory_as_a_whole(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 128 * 1024)
     long = talk(agent)
     text = "word " * 2_000
     Message.objects.bulk_create(
@@ -296,7 +299,10 @@ def test_a_long_conversation_is_never_in_memory_as_a_whole(agent: Agent) -> None
     assert content == b",".join(map(to_json, by_shapes(agent)))
 
 
-def test_the_tool_calls_of_a_message_weigh_as_well(agent: Agent) -> None:
+def test_the_tool_calls_of_a_message_weigh_as_well(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 128 * 1024)
     conversation = talk(agent)
     for number in range(20):
         output = [str(n) for n in range(5_000 + number)]
