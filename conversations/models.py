@@ -201,7 +201,7 @@ class Message(TenantModel):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
-        on_delete=models.SET_NULL,
+        on_delete=models.PROTECT,
         related_name="+",
         help_text="The member of staff who wrote it, if a person did.",
     )

@@ -6,9 +6,6 @@ from django.utils import timezone
 from bookbag.tenancy import TenantModel
 
 NOBODY = 0  # in roll-ups: no agent, no key. NULLs would never be the same row twice.
-# In which the replies of one agent and key go round: eight at once were rolled up six
-# times as fast as in one row.
-SLOTS = 16
 
 
 class LedgerEntry(TenantModel):

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.db.models import Sum
 
-from usage.guards import DAY
-from usage.models import NOBODY, SLOTS, DailyUsage, RequestCount
+from usage.guards import DAY, SLOTS
+from usage.models import NOBODY, DailyUsage, RequestCount
 from workspaces.models import Workspace
 
 # What may be grouped by, in the order in which rows are sorted.
