@@ -47,7 +47,8 @@ def _phrases(text: str) -> list[str]:
     for number, piece in enumerate(text.split('"')):
         words = "".join(c if _is_of_word(c) else " " for c in piece).split()
         phrases += [" ".join(words)] if number % 2 and words else words
-    return phrases
+    # Said again it asks for nothing more, but a database looks again.
+    return list({phrase.casefold(): phrase for phrase in phrases}.values())
 
 
 def _is_of_word(character: str) -> bool:

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Agent
@@ -237,6 +238,14 @@ def test_very_long_texts_can_be_stored(
     message = say(talk, "begin " + "-".join(words) + " x" * 3_000)
     say(talk, "y" * 1_000_000)
     assert list(readable_messages(workspace.pk, "begin")) == [message]
+
+
+def test_a_word_is_asked_for_once(workspace: Workspace) -> None:
+    """A hundred times the same one was seconds of work for a database."""
+    again = " ".join(["parcel", "Parcel", '"my parcel"'] * 20)
+    with CaptureQueriesContext(connection) as queries:
+        list(readable_messages(workspace.pk, again))
+    assert queries[0]["sql"].lower().count("parcel") <= 4  # two tests of two words
 
 
 @pytest.mark.postgres
