@@ -250,7 +250,7 @@ def test_nobody_reaches_what_is_anothers(
         stranger = ours if principal == "foreign" else theirs
         refusals: dict[tuple[str, str], dict[str, bytes]] = {}
         for cell in cells(row, ours, theirs):
-            before = rows()
+            before = rows(ours, theirs)
             answer = send(http, route, row, cell, secret(principal, ours, theirs))
             expected = status(principal, row, cell)
             assert answer.status_code == expected, (principal, cell, answer.text)
@@ -258,7 +258,7 @@ def test_nobody_reaches_what_is_anothers(
             told = answer.text.replace(f'"{cell.references["user_id"]}"', "")
             assert stranger.canary not in told, (principal, cell)
             if expected >= 400:
-                assert rows() == before, "a refused call wrote something"
+                assert rows(ours, theirs) == before, "a refused call wrote something"
             if expected == 404 and cell.whose != own_among(principal, cell):
                 alike = refusals.setdefault((cell.odd, cell.way), {})
                 alike[cell.whose] = answer.content
@@ -329,16 +329,22 @@ def filled(body: Any, references: References) -> Any:
     return body.format(**references) if isinstance(body, str) else body
 
 
-def rows() -> list[Any]:
-    """All that a request about conversations could have touched."""
+def rows(*tenants: Tenant) -> list[Any]:
+    """All of theirs that a request about conversations could have touched."""
+    mine = {"workspace__in": [tenant.workspace for tenant in tenants]}
+    messages = Message.objects.filter(**mine)
     return [
-        sorted(Conversation.objects.values_list("id", "status", "epoch", "last_seq")),
-        sorted(Message.objects.values_list("id", "status", "text")),
-        Message.objects.exclude(feedback=None).count(),
-        Message.objects.exclude(hidden_at=None).count(),
-        sorted(ToolCall.objects.values_list("id", "status")),
-        ConversationEvent.objects.count(),
-        LedgerEntry.objects.count(),
+        sorted(
+            Conversation.objects.filter(**mine).values_list(
+                "id", "status", "epoch", "last_seq"
+            )
+        ),
+        sorted(messages.values_list("id", "status", "text")),
+        messages.exclude(feedback=None).count(),
+        messages.exclude(hidden_at=None).count(),
+        sorted(ToolCall.objects.filter(**mine).values_list("id", "status")),
+        ConversationEvent.objects.filter(**mine).count(),
+        LedgerEntry.objects.filter(**mine).count(),
     ]
 
 
