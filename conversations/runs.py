@@ -62,6 +62,8 @@ class Run:
         self.draft = Draft()
         self._watchers: list[asyncio.Future[bool]] = []  # told True: there is news
         self._due = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._is_doubted = False
         self._saved_length = 0
         self._saved_frames = 0
         self._last_news = time.monotonic()
@@ -97,6 +99,15 @@ class Run:
         last = self.events[-1]
         assert isinstance(last, Finished | Failed)
         return last
+
+    def doubt(self) -> None:
+        """Somebody may have ended the turn: asks the row at once. From any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_soon)
+
+    def _look_soon(self) -> None:
+        self._is_doubted = True
+        self._due.set()
 
     async def make(self) -> None:
         """Makes the reply, to whichever end."""
@@ -197,6 +208,7 @@ class Run:
                 self._publish(Delta(""))
             frames, length = len(self.draft.journal), len(self.draft.text)
             stale = time.monotonic() - renewed >= settings.REPLY_HEARTBEAT
+            stale, self._is_doubted = stale or self._is_doubted, False
             if self.turn.kept and (frames > self._saved_frames or stale):
                 # A copy: the draft grows on while a thread saves it.
                 draft = replace(self.draft, journal=[*self.draft.journal])
@@ -277,6 +289,12 @@ def running(message_id: int, conversation_id: int) -> Run | None:
     """The run of this reply, if this process is making it."""
     run = _running.get(conversation_id)
     return run if run and run.turn.message_id == message_id else None
+
+
+def doubt(conversation_id: int) -> None:
+    """A turn of this conversation may have been ended by others. From any thread."""
+    if run := _running.get(conversation_id):
+        run.doubt()
 
 
 async def _begin_and_start(ask: Ask) -> Run:

@@ -8,9 +8,12 @@ does later misses (`docs/decisions/005`).
 All but `reply` may be repeated: what is already so is left as it is.
 """
 
+from functools import partial
+
+from django.db import transaction
 from django.utils import timezone
 
-from conversations import calls, replies, timeline, turns
+from conversations import calls, replies, runs, timeline, turns
 from conversations.models import (
     Conversation,
     ConversationStatus,
@@ -89,6 +92,8 @@ def _stop_the_bot(held: Conversation, why: str) -> None:
     calls.abandon(held.pk)
     # Its maker may not have noticed yet: what it writes as of this epoch misses.
     held.epoch += 1
+    # One in this process is told, so that it does not talk on to its client.
+    transaction.on_commit(partial(runs.doubt, held.pk), robust=True)
 
 
 def _note(held: Conversation) -> None:

@@ -220,8 +220,10 @@ class ReplyView(ApiView):
     ) -> HttpResponseBase:
         try:
             answer = await self.answer(run, request)
-        except Exception:  # nothing came of it: it may be tried again
-            await threads.run(claim.release)
+        except Exception:
+            if run.events and isinstance(run.events[-1], Failed):
+                # Nothing came of it: it may be tried again.
+                await threads.run(claim.release)
             raise
         if isinstance(answer, StreamingHttpResponse):
             repeats.later(self._keep_stream(claim, run))

@@ -303,10 +303,12 @@ def test_a_server_that_stops_while_a_reply_is_broken_off_tells_the_client(
     assert isinstance(run.events[-1], Failed)
 
 
+@pytest.mark.parametrize("heartbeat", [0.5, 1000])
 def test_a_takeover_is_heard_while_the_model_is_silent(
-    scripted: ScriptedShop, settings: Any
+    scripted: ScriptedShop, settings: Any, heartbeat: float
 ) -> None:
-    settings.REPLY_HEARTBEAT = 0.5
+    """At the next heartbeat, as in another process, or because this one is told."""
+    settings.REPLY_HEARTBEAT = heartbeat
     shop, engine = scripted(["never said"], pause=60)
 
     def step_in() -> None:
