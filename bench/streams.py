@@ -4,7 +4,7 @@ Frames are counted, and the CPU for them, in a window in which every stream is o
 none begins or ends: the turn around a stream is measured elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bench import measure, peers
 from bench.measure import Sample
@@ -28,42 +28,32 @@ def frames(shop: Installation, *, rounds: int) -> Iterator[Finding]:
     """S1: a frame of ours against one of bare ASGI."""
     streamed = shop.chat(LONG, stream=True, close=True)
     with shop.serve(pace=PACE) as ours, peers.floor() as floor:
-        best = compare(
-            {
-                "ours": lambda: _frames(ours, streamed, STREAMS),
-                "bare": lambda: _frames(floor, _bare(LONG, PACE), STREAMS),
-            },
+        found = _a_frame(
+            "S1",
+            f"{STREAMS} streams at {1 / PACE:.0f} words a second",
+            lambda: _frames(ours, streamed, STREAMS),
+            "bare ASGI on the same server",
+            lambda: _frames(floor, _bare(LONG, PACE), STREAMS),
+            hold=1.7,
             rounds=rounds,
         )
-    yield Finding(
-        "S1",
-        f"CPU a frame, {STREAMS} streams at {1 / PACE:.0f} words a second",
-        "bare ASGI on the same server",
-        best["ours"].cost / best["bare"].cost,
-        hold=1.7,
-        foreign=noise(*best.values()),
-    )
+    yield found
 
 
 def on_daphne(shop: Installation, *, rounds: int) -> Iterator[Finding]:
     """S2: a frame of ours against the same on daphne."""
     streamed = shop.chat(LONG, stream=True, close=True)
     with shop.serve(pace=PACE) as ours, shop.serve_on_daphne(pace=PACE) as theirs:
-        best = compare(
-            {
-                "ours": lambda: _frames(ours, streamed, STREAMS_ON_DAPHNE),
-                "daphne": lambda: _frames(theirs, streamed, STREAMS_ON_DAPHNE),
-            },
+        found = _a_frame(
+            "S2",
+            f"{STREAMS_ON_DAPHNE} streams",
+            lambda: _frames(ours, streamed, STREAMS_ON_DAPHNE),
+            "Bookbag on daphne",
+            lambda: _frames(theirs, streamed, STREAMS_ON_DAPHNE),
+            hold=0.6,
             rounds=rounds,
         )
-    yield Finding(
-        "S2",
-        f"CPU a frame, {STREAMS_ON_DAPHNE} streams",
-        "Bookbag on daphne",
-        best["ours"].cost / best["daphne"].cost,
-        hold=0.6,
-        foreign=noise(*best.values()),
-    )
+    yield found
 
 
 def held(shop: Installation, *, rounds: int) -> Iterator[Finding]:
@@ -82,6 +72,27 @@ def held(shop: Installation, *, rounds: int) -> Iterator[Finding]:
     )
     yield Finding("S3", "memory a stream", "30 kB", memory / 30_000, hold=1.0)
     yield Finding("S3", "memory a stream", "bare ASGI", memory / least)
+
+
+def _a_frame(
+    scenario: str,
+    streams: str,
+    ours: Callable[[], Sample],
+    peer: str,
+    theirs: Callable[[], Sample],
+    *,
+    hold: float,
+    rounds: int,
+) -> Finding:
+    best = compare({"ours": ours, "theirs": theirs}, rounds=rounds)
+    return Finding(
+        scenario,
+        f"CPU a frame, {streams}",
+        peer,
+        best["ours"].cost / best["theirs"].cost,
+        hold=hold,
+        foreign=noise(*best.values()),
+    )
 
 
 def _bare(question: str, pace: float) -> str:
