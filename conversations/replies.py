@@ -228,7 +228,7 @@ def _save(turn: Turn, draft: Draft, conversation: Conversation) -> bool:
     else:
         _hide_replaced(turn, conversation)
         timeline.add(conversation, EventKind.RETRY, message_id=turn.message_id)
-    Conversation.objects.filter(pk=conversation.pk).update(updated_at=now)
+    conversation.updated_at = now
     return True
 
 

@@ -83,7 +83,6 @@ def reply(conversation: Conversation, *, author: User, text: str) -> Message:
         )
         timeline.add(held, EventKind.MESSAGE, message_id=message.pk, actor_id=author.pk)
         held.updated_at = message.created_at
-        held.save(update_fields=["updated_at"])
     return message
 
 
@@ -114,4 +113,3 @@ def _move(
     timeline.add(held, kind, actor_id=actor.pk if actor else None)
     held.status = status
     held.updated_at = timezone.now()
-    held.save(update_fields=["status", "epoch", "updated_at"])

@@ -49,6 +49,8 @@ ROLES: dict[str, base.Role] = {
 }
 HISTORY = 20  # messages of the conversation that the engine is told
 TITLE_LENGTH = 80
+# Of a conversation, whose row is locked by all who write these.
+CHANGING = ["status", "epoch", "last_seq", "updated_at"]
 MAKER_GONE = "The server stopped before the reply was complete."
 
 
@@ -216,7 +218,7 @@ def _begin(ask: Ask, lease_owner: str) -> Turn:
         ).pk
     if target is None:
         conversation.updated_at = now
-    conversation.save(update_fields=["status", "updated_at", "last_seq"])
+    conversation.save(update_fields=CHANGING)
     return Turn(
         agent=ask.agent,
         conversation_id=conversation.pk,
@@ -257,14 +259,14 @@ def _begin_unkept(ask: Ask) -> Turn:
 
 @contextmanager
 def locked(conversation_id: int) -> Iterator[Conversation]:
-    """A transaction that holds the conversation's row; what was noted in its timeline
-    is saved with it."""
+    """A transaction that holds the conversation's row; if something is noted in its
+    timeline, that and what it changes are saved with it."""
     with transaction.atomic():
         conversation = _for_update().get(pk=conversation_id)
         seen = conversation.last_seq
         yield conversation
         if conversation.last_seq != seen:
-            conversation.save(update_fields=["last_seq"])
+            conversation.save(update_fields=CHANGING)
 
 
 def end_lost(conversation: Conversation) -> int:
