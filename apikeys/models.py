@@ -225,7 +225,7 @@ class IdempotencyKey(TenantModel):
         default=timezone.now, editable=False, db_index=True
     )
 
-    objects = IdempotencyKeyQuerySet.as_manager()  # type: ignore[misc]
+    objects = IdempotencyKeyQuerySet.as_manager()  # type: ignore[misc]  # as above
 
     class Meta(TenantModel.Meta):
         verbose_name = "idempotency key"

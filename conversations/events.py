@@ -27,7 +27,7 @@ class Finished:
     """The reply is complete, and committed.
 
     `message_id` is None where people have taken over and nobody replied; all ids are
-    where nothing is stored. `engine_reason` is the engine's own word.
+    where nothing is stored. `is_cut` says that the engine stopped at its limit.
     """
 
     conversation_id: int | None
@@ -36,7 +36,7 @@ class Finished:
     end_user: str | None
     reason: Literal["stop", "tool-calls"] = "stop"
     credits: int = 0
-    engine_reason: Literal["stop", "length", "tool_calls"] = "stop"
+    is_cut: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
 

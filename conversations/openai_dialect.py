@@ -580,7 +580,9 @@ def _error(
 
 
 def _finish_reason(end: Finished) -> str:
-    return "tool_calls" if end.reason == "tool-calls" else end.engine_reason
+    if end.reason == "tool-calls":
+        return "tool_calls"
+    return "length" if end.is_cut else "stop"
 
 
 def _call_json(call: ToolCallAsked) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _events(message: Message, had: int) -> list[Event]:
         end_user=message.conversation.end_user,
         reason="tool-calls" if asked else "stop",
         credits=message.credits,
-        engine_reason="length" if message.finish_reason == "length" else "stop",
+        is_cut=message.finish_reason == "length",
         input_tokens=spent.input_tokens if spent else 0,
         output_tokens=spent.output_tokens if spent else 0,
     )

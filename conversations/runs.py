@@ -398,7 +398,7 @@ def _finished(turn: Turn, draft: Draft) -> Finished:
         end_user=turn.end_user,
         reason="tool-calls" if draft.calls else "stop",
         credits=draft.credits,
-        engine_reason=draft.reason,
+        is_cut=draft.reason == "length",
         input_tokens=draft.usage.input_tokens,
         output_tokens=draft.usage.output_tokens,
     )

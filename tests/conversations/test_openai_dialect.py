@@ -499,9 +499,9 @@ def test_a_reply_that_calls_tools_says_what_it_calls() -> None:
     assert json.loads(made.function.arguments) == {"number": 7}
 
 
-@pytest.mark.parametrize("reason", ["stop", "length"])
-def test_a_cut_reply_says_so(reason: Any) -> None:
-    whole = NAMES.whole(end(engine_reason=reason), [Delta("x")])
+@pytest.mark.parametrize(("is_cut", "reason"), [(False, "stop"), (True, "length")])
+def test_a_cut_reply_says_so(is_cut: bool, reason: str) -> None:
+    whole = NAMES.whole(end(is_cut=is_cut), [Delta("x")])
     assert whole["choices"][0]["finish_reason"] == reason
 
 
