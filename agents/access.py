@@ -4,10 +4,11 @@ from django.db.models import BigIntegerField, QuerySet
 
 from agents.models import Agent
 from apikeys.models import ApiKey
-from apikeys.permissions import check_agent_scope
+from apikeys.permissions import check_agent_scope, check_may_write
 from bookbag.api.errors import NotFound
 from bookbag.api.fields import parse_path_id
 from bookbag.compiled import Compiled, Slot
+from workspaces.models import Member
 
 
 def agent_for(key: ApiKey, agent_id: str) -> Agent:
@@ -17,6 +18,33 @@ def agent_for(key: ApiKey, agent_id: str) -> Agent:
     if not found:
         raise NotFound
     check_agent_scope(key, found[0])
+    return found[0]
+
+
+class AgentNotFound(NotFound):
+    """API v1's: whatever the reason."""
+
+    v1_code = "agent_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such agent. Check the id.")
+
+
+def chatbot_for(
+    caller: ApiKey | Member, agent_id: str, *, to_write: bool = False
+) -> Agent:
+    """The agent of this id, for API v1 and for members. AgentNotFound, for a sibling of
+    a key's own as well; InsufficientPermissions for a key that may not write."""
+    try:
+        number = parse_path_id(agent_id)
+    except NotFound:
+        raise AgentNotFound from None
+    found = _agents.rows(workspace=caller.workspace_id, agent=number)
+    own = getattr(caller, "agent_id", None)  # a member is bound to none
+    if not found or own not in (None, number):
+        raise AgentNotFound
+    if to_write and isinstance(caller, ApiKey):
+        check_may_write(caller)
     return found[0]
 
 

@@ -82,6 +82,54 @@ class Agent(TenantModel):
         return self.name
 
 
+class Widget(TenantModel):
+    """How an agent shows itself on somebody's site, and to whom. An agent without such
+    a row has what these defaults say."""
+
+    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="widget")
+    initial_messages = models.JSONField(
+        default=list, blank=True, help_text="What the agent greets with: a list."
+    )
+    suggested_messages = models.JSONField(
+        default=list, blank=True, help_text="Offered to be clicked: a list."
+    )
+    domains = models.JSONField(
+        default=list, blank=True, help_text="Sites: example.com, *.example.com."
+    )
+    only_allowed_domains = models.BooleanField(
+        default=False, help_text="Answers visitors of those sites only."
+    )
+    ip_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Messages that one address may send in the time below.",
+    )
+    ip_limit_timeframe = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds."
+    )
+    ip_limit_message = models.CharField(
+        max_length=500, blank=True, help_text="What a visitor is told beyond the limit."
+    )
+    styles = models.JSONField(default=dict, blank=True)
+    lead_form = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="{title, name, email, phone}, each {active, label}.",
+    )
+    icon = models.FileField(upload_to="icons", max_length=100, blank=True)
+    profile_picture = models.FileField(upload_to="pictures", max_length=100, blank=True)
+    identity_secret = models.BinaryField(
+        null=True, editable=False, help_text="Encrypted; see agents.identity."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = [*TenantModel.Meta.constraints]
+
+    def __str__(self) -> str:
+        return f"The widget of {self.agent}"
+
+
 ACTION_NAME = r"\A[A-Za-z0-9_]{1,60}\Z"
 MOST_EXAMPLES = 20
 LONGEST_EXAMPLE = 200

@@ -12,6 +12,7 @@ from rest_framework.throttling import BaseThrottle
 
 from apikeys.limits import Decision, limiter, local_limiter
 from apikeys.models import ApiKey
+from bookbag.api.clothes import dress_for
 from bookbag.api.errors import TooManyRequests, error_response
 from bookbag.middleware import changes_response, is_api
 
@@ -56,15 +57,17 @@ def rate_limit_headers(decision: Decision) -> dict[str, str]:
 def rate_limit_headers_middleware(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponseBase:
-    """Every answer under /api/ says how much is left, and none is free of charge."""
-    if not is_api(request.path_info):
-        return response
+    """Every answer under /api/ says how much is left, and none is free of charge. So
+    does an API view's answer elsewhere."""
     decision = getattr(request, "rate_limit", None)
+    if decision is None and not is_api(request.path_info):
+        return response
     if decision is None:  # no view got as far as counting it
         decision = count_address(client_address(request))
         if not decision.allowed:
             response.close()
-            response = error_response(TooManyRequests(decision.retry_after))
+            error = TooManyRequests(decision.retry_after)
+            response = error_response(error, dress_for(request.path_info, error))
     for name, value in rate_limit_headers(decision).items():
         response.headers[name] = value
     return response

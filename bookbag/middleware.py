@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
+from bookbag.api.clothes import dress_for
 from bookbag.api.errors import error_response, of_status
 
 GetResponse = Callable[[HttpRequest], Any]  # a response, or one to await
@@ -20,6 +22,14 @@ API_PREFIXES = ("/api/", "/v1/")
 
 def is_api(path: str) -> bool:
     return path.startswith(API_PREFIXES)
+
+
+def body_cap(path: str) -> int:
+    """Bytes that a body for this path of the API may have."""
+    for prefix, cap in settings.LARGE_BODIES.items():
+        if path.startswith(prefix):
+            return cap
+    return settings.MAX_BODY_BYTES
 
 
 def changes_response(change: Change) -> Callable[[GetResponse], Any]:
@@ -48,13 +58,14 @@ def changes_response(change: Change) -> Callable[[GetResponse], Any]:
 def api_errors_middleware(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponseBase:
-    """An error page of Django's leaves the API in the envelope like any other error."""
+    """An error page of Django's leaves the API in the clothes of any other error."""
     if response.status_code < 400 or not is_api(request.path_info):
         return response
     if response.headers.get("Content-Type", "").startswith("application/json"):
         return response
     response.close()
-    return error_response(of_status(response.status_code))
+    error = of_status(response.status_code)
+    return error_response(error, dress_for(request.path_info, error))
 
 
 POLICY = {

@@ -55,9 +55,12 @@ INSTALLED_APPS = [
     "workspaces",
     "apikeys",
     "usage",
+    "webhooks",
     "knowledge",
     "agents",
+    "contacts",
     "conversations",
+    "imports",
     "dashboard",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -244,6 +247,9 @@ SPECTACULAR_SETTINGS = {
         {"name": "conversations", "description": "What was said, and how it was."},
         {"name": "people", "description": "When people answer instead of the bot."},
         {"name": "account", "description": "Your key, and what was used."},
+        {"name": "chatbots", "description": "Agents, as Chatbase's clients know them."},
+        {"name": "contacts", "description": "Whom your agents talk to."},
+        {"name": "leads", "description": "Details that people have left."},
         {"name": "openai", "description": "For OpenAI's clients: the base is `/v1`."},
         {"name": "health", "description": "Whether the server answers."},
     ],
@@ -252,6 +258,13 @@ SPECTACULAR_SETTINGS = {
 RATE_LIMIT = env.whole("BOOKBAG_RATE_LIMIT", 100, least=1)  # requests a key
 RATE_LIMIT_WINDOW = env.seconds("BOOKBAG_RATE_LIMIT_WINDOW", 10)  # seconds
 MAX_BODY_BYTES = 1024 * 1024
+# Where more comes at once: a source's whole text, a thousand contacts, a picture.
+LARGE_BODIES = {
+    "/api/v1/create-chatbot": 8 * MAX_BODY_BYTES,
+    "/api/v1/update-chatbot-data": 8 * MAX_BODY_BYTES,
+    "/api/v1/chatbots/": 8 * MAX_BODY_BYTES,
+    "/api/v1/upload-": 2 * MAX_BODY_BYTES,
+}
 # Pages take more: a source may have two million characters. The shell caps both.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * MAX_BODY_BYTES
 

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import parse_header_parameters
 
-from bookbag.api.errors import ApiError, Internal, InvalidBody, envelope
+from bookbag.api.clothes import dress_for
+from bookbag.api.errors import ApiError, Internal, InvalidBody
 from bookbag.api.renderers import to_json
-from bookbag.middleware import is_api
+from bookbag.middleware import body_cap, is_api
 from bookbag.request_id import HEADER, current, new_request_id
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,8 @@ class Shell:
         scope = exchange.scope
         headers = dict(error.headers)
         if is_api(scope["path"]):
-            content, media_type = to_json(envelope(error)), "application/json"
+            content = to_json(dress_for(scope["path"], error))
+            media_type = "application/json"
             if self.count is not None:
                 headers |= self.count(scope)
         else:
@@ -124,7 +126,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._cap = (
-            settings.MAX_BODY_BYTES if is_api(scope["path"]) else MAX_UPLOAD_BYTES
+            body_cap(scope["path"]) if is_api(scope["path"]) else MAX_UPLOAD_BYTES
         )
         self._read = 0
         self._complete = False  # the body, to its end or to where we refused it

@@ -12,6 +12,9 @@ urlpatterns = [
     path("api/v2/", include("usage.api.v2")),
     path("api/v2/", include("agents.api.v2")),
     path("api/v2/", include("conversations.api.v2")),
+    path("api/v1/", include("agents.api.v1")),
+    path("api/v1/", include("contacts.api.v1")),
+    path("api/v1/", include("conversations.api.v1")),
     path("api/", include("bookbag.api.urls")),
     # /v1/, as OpenAI's clients know it
     path("v1/", include("conversations.api.openai")),

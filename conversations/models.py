@@ -23,6 +23,11 @@ class Channel(models.TextChoices):
     API = "api", "API"
     PLAYGROUND = "playground", "Playground"
     WIDGET = "widget", "Widget or Iframe"
+    WHATSAPP = "whatsapp", "WhatsApp"
+    MESSENGER = "messenger", "Messenger"
+    INSTAGRAM = "instagram", "Instagram"
+    SLACK = "slack", "Slack"
+    UNSPECIFIED = "unspecified", "Unspecified"
 
 
 class Conversation(TenantModel):
@@ -38,6 +43,14 @@ class Conversation(TenantModel):
     )
     api_key = models.ForeignKey(
         "apikeys.ApiKey", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    contact = models.ForeignKey(
+        "contacts.Contact",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="conversations",
+        help_text="Whom the agent talks to, if that is known; set at the beginning.",
     )
     external_id = models.CharField(  # noqa: DJ001  (null: the caller named it not)
         max_length=255,
@@ -102,6 +115,9 @@ class Conversation(TenantModel):
             models.Index(
                 fields=["agent", "status", "-updated_at", "-id"],
                 name="conversation_of_status",
+            ),
+            models.Index(
+                fields=["agent", "-created_at", "-id"], name="conversation_begun"
             ),
             # An export's walk.
             models.Index(fields=["agent", "id"], name="conversation_of_agent"),

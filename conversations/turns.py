@@ -93,6 +93,7 @@ class Ask:
     conversation_id: int | None = None
     external_id: str | None = None
     end_user: str | None = None
+    contact_id: int | None = None
     api_key: ApiKey | None = None
     channel: str = Channel.API
     retry_of: int | None = None
@@ -353,6 +354,7 @@ def _new_conversation(ask: Ask) -> Conversation:
         workspace_id=ask.agent.workspace_id,
         agent=ask.agent,
         end_user=ask.end_user,
+        contact_id=ask.contact_id,
         external_id=ask.external_id,
         api_key=key,
         channel=ask.channel,

@@ -19,10 +19,13 @@ ROOMS = [
     "agents",
     "apikeys",
     "bookbag",
+    "contacts",
     "conversations",
     "dashboard",
+    "imports",
     "knowledge",
     "usage",
+    "webhooks",
     "workspaces",
 ]
 # Pages that somebody without a workspace must reach.

@@ -14,10 +14,11 @@ from bookbag.middleware import content_security_policy
 
 class SchemaView(PublicApiView):
     schema = None  # it does not describe itself
+    describes = "v2"
 
     def get(self, request: ApiRequest) -> HttpResponse:
         return HttpResponse(
-            _document_as_json(),
+            _document_as_json(self.describes),
             content_type="application/json",
             headers={"Cache-Control": "no-cache"},
         )
@@ -27,10 +28,11 @@ class DocsView(PublicApiView):
     """Swagger UI, from our own static files."""
 
     schema = None
+    describes = "v2"
 
     def get(self, request: ApiRequest) -> HttpResponse:
         page: HttpRequest = request._request
-        response = render(page, "api/docs.html")
+        response = render(page, "api/docs.html", {"version": self.describes})
         # API requests pass fewer middlewares than pages do.
         response.headers["Content-Security-Policy"] = content_security_policy(page.path)
         response.headers["X-Frame-Options"] = "DENY"
@@ -38,5 +40,5 @@ class DocsView(PublicApiView):
 
 
 @functools.cache
-def _document_as_json() -> bytes:
-    return to_json(document())
+def _document_as_json(version: str) -> bytes:
+    return to_json(document(version))

@@ -50,6 +50,8 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 class ApiError(drf.APIException):
     """A status, a stable code for programs, a message for people."""
 
+    v1_code: str | None = None  # API v1's own word for it, where it has a special one
+
     def __init__(
         self,
         status: int,
@@ -232,10 +234,13 @@ def envelope(error: ApiError) -> dict[str, Any]:
     return {"error": body}
 
 
-def error_response(error: ApiError) -> HttpResponse:
-    """The envelope as an answer, for where no view is at work."""
+def error_response(
+    error: ApiError, body: Mapping[str, Any] | None = None
+) -> HttpResponse:
+    """The error as an answer, for where no view is at work; in the envelope, unless
+    another `body` says it."""
     response = HttpResponse(
-        orjson.dumps(envelope(error)),
+        orjson.dumps(envelope(error) if body is None else body),
         status=error.status_code,
         content_type="application/json",
         headers=error.headers,

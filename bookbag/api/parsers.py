@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import IO, Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
@@ -20,6 +19,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from bookbag.api.errors import InvalidBody
+from bookbag.middleware import body_cap
 
 MAX_DEPTH = 64
 MAX_DIGITS = 64
@@ -66,11 +66,12 @@ def read_body(request: HttpRequest) -> bytes:
             message="The body took too long to arrive.",
             status=HTTPStatus.REQUEST_TIMEOUT,
         )
-    if problem == "too_large" or _declared_length(request) > settings.MAX_BODY_BYTES:
-        raise _too_large()
+    cap = body_cap(request.path_info)
+    if problem == "too_large" or _declared_length(request) > cap:
+        raise _too_large(cap)
     body = request.body
-    if len(body) > settings.MAX_BODY_BYTES:
-        raise _too_large()
+    if len(body) > cap:
+        raise _too_large(cap)
     return body
 
 
@@ -115,8 +116,8 @@ def _declared_length(request: HttpRequest) -> int:
         return 0
 
 
-def _too_large() -> InvalidBody:
-    mib = settings.MAX_BODY_BYTES / 1024 / 1024
+def _too_large(cap: int) -> InvalidBody:
+    mib = cap / 1024 / 1024
     return InvalidBody(
         message=f"The body is too large: at most {mib:g} MiB.",
         status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

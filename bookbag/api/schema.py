@@ -1,4 +1,5 @@
-"""The OpenAPI document: what all endpoints have in common, and how one is described."""
+"""The OpenAPI documents, one for each version: what all endpoints have in common, and
+how one is described."""
 
 import functools
 import re
@@ -39,6 +40,33 @@ class ErrorSerializer(serializers.Serializer):
     """Every error of the API."""
 
     error = ErrorDetailSerializer()
+
+
+class IssueSerializer(serializers.Serializer):
+    field = serializers.CharField(help_text="Such as `users.3.email`; or `body`.")
+    message = serializers.CharField()
+
+
+class MessageSerializer(serializers.Serializer):
+    """An error of API v1, as Chatbase words it."""
+
+    message = serializers.CharField()
+    issues = IssueSerializer(
+        many=True, required=False, help_text="What is wrong with the request."
+    )
+
+
+class FailureDetailSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable: programs may rely on it.")
+    message = serializers.CharField(help_text="For people: what happened, what to do.")
+    details = serializers.DictField(child=serializers.CharField(), required=False)
+
+
+class FailureSerializer(serializers.Serializer):
+    """An error of those parts of API v1 that are Bookbag's own."""
+
+    success = serializers.BooleanField(help_text="Always false.")
+    error = FailureDetailSerializer()
 
 
 REASONS = {
@@ -127,7 +155,7 @@ def documented(
     operation_id: str | None = None,
     error: Any = ErrorSerializer,
 ) -> Callable[[Any], Any]:
-    """Writes a handler's every status, the envelope and headers into the document.
+    """Writes a handler's every status, its errors and headers into the document.
 
     `answers` is what succeeds: a status, or a pair of status and media type, and a
     serializer. Errors that every endpoint has need not be named; `error` is the shape
@@ -151,10 +179,50 @@ def documented(
     )
 
 
+VERSIONS = {
+    "v2": {
+        "title": "Bookbag API",
+        "version": "2",
+        "description": "Chat with agents that answer from your own knowledge.",
+    },
+    "v1": {
+        "title": "Bookbag API v1",
+        "version": "1",
+        "description": "For programs that were written for Chatbase, and for the"
+        " widget. What is new is written for API v2.",
+    },
+}
+V1 = "/api/v1/"
+
+
+class _Generator(SchemaGenerator):
+    """The endpoints of one version."""
+
+    def __init__(self, *args: Any, version: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.version = version
+
+    def _get_paths_and_endpoints(self) -> list[tuple[str, str, str, Any]]:
+        return [
+            endpoint
+            for endpoint in super()._get_paths_and_endpoints()
+            if endpoint[0].startswith(V1) == (self.version == "v1")
+        ]
+
+
 @functools.cache
-def document() -> dict[str, Any]:
-    """The OpenAPI document; routes do not change while a process lives."""
-    described = SchemaGenerator().get_schema(request=None, public=True)
+def document(version: str = "v2") -> dict[str, Any]:
+    """A version's OpenAPI document; routes do not change while a process lives."""
+    generator = _Generator(version=version)
+    described = generator.get_schema(request=None, public=True)
+    described["info"] |= VERSIONS[version]
+    spoken_of = {
+        tag
+        for operations in described["paths"].values()
+        for operation in operations.values()
+        for tag in operation.get("tags", [])
+    }
+    described["tags"] = [tag for tag in described["tags"] if tag["name"] in spoken_of]
     described["paths"] = {
         _camel(path): operations for path, operations in described["paths"].items()
     }
@@ -170,7 +238,7 @@ def document() -> dict[str, Any]:
             _document_idempotency(operations["post"])
     components: dict[str, Any] = {}
     described = _with_components(described, components)
-    described["components"]["schemas"].update(components)
+    described["components"].setdefault("schemas", {}).update(components)
     return described
 
 

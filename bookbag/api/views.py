@@ -19,13 +19,8 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookbag.api.errors import (
-    ApiError,
-    NotFound,
-    Unavailable,
-    as_api_error,
-    envelope,
-)
+from bookbag.api.clothes import dress_for
+from bookbag.api.errors import ApiError, NotFound, Unavailable, as_api_error
 from bookbag.api.negotiation import AnyNegotiation, JSONNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.renderers import to_json
@@ -38,7 +33,7 @@ DATABASE_DEADLINE = 8
 
 
 class ApiView(APIView):
-    """Route, method, key, limit, permission, handler; errors in the envelope.
+    """Route, method, key, limit, permission, handler; errors in the surface's clothes.
 
     A sync handler runs together with the checks in one visit to a database thread. If
     it is a POST with an Idempotency-Key, what it writes is one transaction. An async
@@ -67,8 +62,8 @@ class ApiView(APIView):
             return self._finish(self._refuse(problem))
 
     def dress(self, error: ApiError) -> dict[str, Any]:
-        """The body of an error. Another surface has other clothes."""
-        return envelope(error)
+        """The body of an error, in the clothes of this path."""
+        return dress_for(self.request._request.path_info, error)
 
     def read(self, request: ApiRequest, *args: Any, **kwargs: Any) -> None:
         """What an async handler needs of database and body, looked up in the same

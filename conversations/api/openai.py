@@ -15,7 +15,8 @@ from agents.models import Agent
 from apikeys.models import ApiKey
 from apikeys.permissions import check_may_write
 from bookbag import threads
-from bookbag.api.errors import ApiError, InvalidBody, NotFound
+from bookbag.api.clothes import wear
+from bookbag.api.errors import InvalidBody, NotFound
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView, UnknownPathView
 from conversations import openai_dialect as dialect
@@ -27,15 +28,10 @@ from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask, NothingToAnswer
 
-
-class Dressed:
-    """Errors in OpenAI's clothes."""
-
-    def dress(self, error: ApiError) -> dict[str, Any]:
-        return dialect.error_json(error)
+wear("/v1/", dialect.error_json)
 
 
-class CompletionView(Dressed, ReplyView):
+class CompletionView(ReplyView):
     """The posted conversation goes in, a reply comes out."""
 
     agent: Agent
@@ -86,7 +82,7 @@ class CompletionView(Dressed, ReplyView):
         return Response(self.names.whole(end, events))
 
 
-class ModelsView(Dressed, ApiView):
+class ModelsView(ApiView):
     @schema.models
     def get(self, request: ApiRequest) -> Response:
         key: ApiKey = request.auth
@@ -97,7 +93,7 @@ class ModelsView(Dressed, ApiView):
         return Response({"object": "list", "data": models})
 
 
-class ModelView(Dressed, ApiView):
+class ModelView(ApiView):
     agent: Agent
 
     @schema.model
@@ -106,7 +102,7 @@ class ModelView(Dressed, ApiView):
         return Response(_model(self.agent))
 
 
-class UnknownView(Dressed, UnknownPathView):
+class UnknownView(UnknownPathView):
     pass
 
 

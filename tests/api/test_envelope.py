@@ -54,13 +54,30 @@ def test_health_needs_no_key_and_no_database(
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
 @pytest.mark.parametrize(
-    "path", ["", "nothing", "v2/nothing", "v1/nothing", "v2/%00", "v2/../admin", "%ff"]
+    "path", ["", "nothing", "v2/nothing", "v2/%00", "v2/../admin", "%ff"]
 )
 def test_unknown_paths_are_404_before_any_key_is_asked_for(
     client: Client, method: str, path: str
 ) -> None:
     response = getattr(client, method)(f"/api/{path}")
     assert error(response) == (404, "RESOURCE_NOT_FOUND")
+    check_headers(response)
+
+
+@pytest.mark.parametrize("path", ["nothing", "%00", "agents/", "agents/1/nothing"])
+def test_unknown_paths_of_v1_are_404_in_its_own_clothes(
+    client: Client, path: str
+) -> None:
+    response = client.get(f"/api/v1/{path}")
+    assert response.status_code == 404
+    if path.startswith("agents/"):
+        error = {
+            "code": "not_found",
+            "message": "There is nothing at this address. Check the path.",
+        }
+        assert response.json() == {"success": False, "error": error}
+    else:
+        assert response.json() == {"message": "Resource not found"}
     check_headers(response)
 
 

@@ -55,6 +55,6 @@ def test_the_page_needs_no_other_host(client: Client) -> None:
     assert not re.search(r"https?://", page)
     assert "<script>" not in page
     links: list[Any] = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(links) == 5
+    assert len(links) == 7
     for link in links:
         assert client.get(link).status_code == 200, link

@@ -67,6 +67,8 @@ ROUTES: dict[str, Row | None] = {
     "v2_health": None,
     "schema": None,
     "api_docs": None,
+    "v1_schema": None,
+    "v1_docs": None,
     "api_unknown": None,
     "openai_unknown": None,
     "v2_me": Row(),
