@@ -1,5 +1,5 @@
-"""A company moves in, with the program that it has written for Chatbase: nothing but the
-client made from `openapi.yaml`, and `requests` where its answers are streamed.
+"""A company moves in, with the program that it has written for Chatbase: the client
+made from `openapi.yaml`, and `requests` where its answers are streamed; nothing else.
 
 Takes address and secret as JSON, and prints every call with its answer.
 """
@@ -76,7 +76,7 @@ from chatbase_client.models import (
     Turn,
     Visibility,
 )
-from chatbase_client.types import UNSET, File, Unset
+from chatbase_client.types import File, Unset
 
 T = TypeVar("T")
 given = json.loads(sys.argv[1])
@@ -91,7 +91,7 @@ We ship to the United States, Canada and the European Union.
 Delivery to Canada takes 5 to 9 business days. Delivery to Germany takes 7 to 12 days.
 """
 TO_CANADA = "How long does delivery to Canada take?"
-PATIENCE = 60  # seconds for a chatbot to learn a text
+PATIENCE = 40  # seconds for a chatbot to learn a text
 
 
 def note(method: str, url: str, status: int, media_type: str, text: str) -> None:
