@@ -363,9 +363,9 @@ found = good(get_contact.sync(bot_id, "cus-7", client=client))
 assert (found.message, found.data) == ("Success", ann)
 
 
-def change(external_id: str, **fields: Any) -> Contact | Error | None:
+def change(contact_id: str, **fields: Any) -> Contact | Error | None:
     body = ContactChange(data=ContactFields(**fields))
-    answer = update_contact.sync(bot_id, external_id, client=client, body=body)
+    answer = update_contact.sync(bot_id, contact_id, client=client, body=body)
     return answer if isinstance(answer, Error | None) else answer.data
 
 
