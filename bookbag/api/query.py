@@ -10,6 +10,7 @@ from bookbag.api.errors import InvalidBody
 
 # int() takes "1_0", "١٢" and white space, too.
 _INTEGER = re.compile(r"\A-?[0-9]+\Z")
+_DAY = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 MAX_DIGITS = 18  # in which every number fits into 64 bits
 MAX_SECONDS = 32_503_680_000  # the year 3000; milliseconds are beyond it
 
@@ -49,9 +50,36 @@ def moment(request: Request, name: str) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
+def day(request: Request, name: str) -> dt.date | None:
+    """As above; a day as in 2026-01-31. InvalidBody."""
+    text = parameter(request, name)
+    if text is None:
+        return None
+    try:
+        if _DAY.match(text):
+            return dt.date.fromisoformat(text)
+    except ValueError:  # such as the 30th of February
+        pass
+    raise InvalidBody({name: "Must be a day, as in 2026-01-31."})
+
+
+def whole_days(
+    start: dt.date | None, end: dt.date | None
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The moments from which and before which days of UTC lie, both of them included;
+    None where there is no such bound. Nothing lies in days that end before they start.
+    """
+    before = None if end is None or end == dt.date.max else end + dt.timedelta(days=1)
+    return _midnight(start), _midnight(before)
+
+
 def choice(request: Request, name: str, choices: list[str]) -> str | None:
     """As above; one of these words. InvalidBody."""
     word = parameter(request, name)
     if word is not None and word not in choices:
         raise InvalidBody({name: f"Must be one of: {', '.join(choices)}."})
     return word
+
+
+def _midnight(day: dt.date | None) -> dt.datetime | None:
+    return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
