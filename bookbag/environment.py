@@ -1,6 +1,8 @@
 """Settings out of environment variables. A wrong value ends the program with a sentence
 that says which, and what it may be: nobody needs a traceback for a typing error."""
 
+import base64
+import binascii
 import os
 import secrets
 import warnings
@@ -87,6 +89,30 @@ def redis_url(name: str, default: str = "") -> str:
             f"{name} must be like redis://host:6379/0, or unset."
         ) from None
     return given
+
+
+def encryption_keys(name: str, kept: Path) -> list[str]:
+    """Keys of `bookbag.vault`, the first of which encrypts; or the one kept here."""
+    given = names(name, []) or kept_secret(kept, length=32).split(",")
+    source = name if os.environ.get(name) else f"{name}: {kept}"
+    keys = [_encryption_key(key) for key in given]
+    if None not in keys:
+        return [key for key in keys if key]
+    # Which one is not said: it might be a password that went astray.
+    raise SystemExit(
+        f"{source} must hold keys of 32 bytes, in base64 and separated by commas;"
+        " `openssl rand -base64 32` makes one."
+    )
+
+
+def _encryption_key(text: str) -> str | None:
+    """In the one spelling that Fernet reads: base64 has two alphabets, and padding."""
+    plain = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
+    try:
+        key = base64.b64decode(f"{plain}=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return base64.urlsafe_b64encode(key).decode() if len(key) == 32 else None
 
 
 def kept_secret(path: Path, length: int) -> str:

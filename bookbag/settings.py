@@ -30,6 +30,8 @@ DEBUG = env.switch("BOOKBAG_DEBUG", default=False)
 SECRET_KEY = env.text("BOOKBAG_SECRET_KEY") or env.kept_secret(
     DATA_DIR / "secret_key", length=50
 )
+# What encrypts secrets that must be read again: those of webhooks, widgets, providers.
+SECRETS_KEYS = env.encryption_keys("BOOKBAG_SECRETS_KEYS", DATA_DIR / "secrets_key")
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.whole("PORT", 8000, least=1, most=65_535)
 # What links and examples show; behind a proxy it is not what the socket says.

@@ -1,0 +1,55 @@
+"""Which sites an agent answers to: those that its widget lists, and our own pages."""
+
+import re
+
+from django.conf import settings
+
+from agents.models import Widget
+
+# As browsers write it: scheme, host, perhaps a port; no path, nobody's name.
+_ORIGIN = re.compile(
+    r"\A(?P<scheme>https?)://"
+    r"(?P<host>[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])"
+    r"(?P<port>:[0-9]{1,5})?\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_PORTS = {"http": "80", "https": "443"}
+
+
+def is_allowed(widget: Widget | None, origin: str | None) -> bool:
+    """Whether a page of this Origin may talk to the agent of this widget."""
+    if widget is None or not widget.only_allowed_domains:
+        return True
+    found = _ORIGIN.match(origin or "")
+    if found is None:
+        return False
+    if _whole(found) == _whole(_ORIGIN.match(settings.BASE_URL)):
+        return True
+    host = found["host"].lower().removesuffix(".")
+    return any(_covers(listed, host) for listed in widget.domains)
+
+
+def _whole(origin: re.Match[str] | None) -> tuple[str, str, str] | None:
+    if origin is None:
+        return None
+    scheme = origin["scheme"].lower()
+    port = (origin["port"] or "").lstrip(":0") or _PORTS[scheme]
+    return scheme, origin["host"].lower().removesuffix("."), port
+
+
+def _covers(listed: object, host: str) -> bool:
+    """`*.example.com` stands for all below example.com, not for itself."""
+    if not isinstance(listed, str):
+        return False
+    if listed.startswith("*."):
+        parent = _in_ascii(listed[2:])
+        return bool(parent) and host.endswith(f".{parent}")
+    return host == _in_ascii(listed)
+
+
+def _in_ascii(name: str) -> str:
+    """As browsers send it: `bücher.example` is `xn--bcher-kva.example`."""
+    try:
+        return name.lower().removesuffix(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
