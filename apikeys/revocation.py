@@ -24,9 +24,13 @@ class Revocations:
         self._looking: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watch(self, key_id: int) -> AsyncIterator[asyncio.Event]:
-        """An event that is set once the key opens nothing any more."""
+    async def watch(self, key_id: int | None) -> AsyncIterator[asyncio.Event]:
+        """An event that is set once the key opens nothing any more. Without a key there
+        is nothing to revoke."""
         event = asyncio.Event()
+        if key_id is None:
+            yield event
+            return
         self._watchers[key_id].add(event)
         self._keep_looking()
         try:

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 from bookbag import environment as env
+from bookbag.addresses import allowlist
 from bookbag.logs import configure_logging
 
 # --- Threads of native libraries ------------------------------------------------
@@ -259,6 +260,9 @@ SPECTACULAR_SETTINGS = {
 }
 RATE_LIMIT = env.whole("BOOKBAG_RATE_LIMIT", 100, least=1)  # requests a key
 RATE_LIMIT_WINDOW = env.seconds("BOOKBAG_RATE_LIMIT_WINDOW", 10)  # seconds
+# Messages of one address to one agent, without a key; an agent may have its own limit.
+VISITOR_LIMIT = env.whole("BOOKBAG_VISITOR_LIMIT", 60, least=1)
+VISITOR_WINDOW = env.seconds("BOOKBAG_VISITOR_WINDOW", 60)  # seconds
 MAX_BODY_BYTES = 1024 * 1024
 # Where more comes at once: a source's whole text, a thousand contacts, a picture.
 LARGE_BODIES = {
@@ -281,6 +285,13 @@ BOOKBAG_EMBEDDING = env.text("BOOKBAG_EMBEDDING", "on")
 # Seconds between the words of the embedded engine, so that a person sees them come.
 EMBEDDED_PACE = env.seconds("BOOKBAG_EMBEDDED_PACE", 0.012)
 EMBEDDED_LONGEST = env.seconds("BOOKBAG_EMBEDDED_LONGEST", 0.6)  # a reply
+
+# --- Outbound -----------------------------------------------------------------
+
+# What may be called for a customer beside the public Internet on ports 80 and 443.
+OUTBOUND_ALLOW = allowlist(
+    "BOOKBAG_OUTBOUND_ALLOW", env.text("BOOKBAG_OUTBOUND_ALLOW")
+)
 
 # --- Static files, language, time ---------------------------------------------
 

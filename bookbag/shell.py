@@ -37,6 +37,11 @@ class ClientTooSlow(Exception):
     """The client has stopped reading its answer."""
 
 
+class AnswerBroken(Exception):
+    """An answer that has begun cannot be completed, and its format has no word for it.
+    The connection is closed, so that nobody takes it for whole."""
+
+
 class BodyRefused(Exception):
     """A page's body is too large or too slow, said to whoever waits for it."""
 
@@ -72,6 +77,8 @@ class Shell:
             return await self.app(scope, exchange.receive, exchange.send)
         except ClientTooSlow:
             log.info("gave up a client that had stopped reading")
+        except AnswerBroken:
+            log.info("broke off an answer that had begun")
         except BodyRefused:
             await self._refuse(exchange, _body_error(scope["bookbag.body_problem"]))
         except Exception:

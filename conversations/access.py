@@ -1,7 +1,9 @@
-"""Which conversations an agent has; whoever asks for another one is told the same."""
+"""Which conversations an agent has, and which models there are; whoever asks for
+another one is told the same."""
 
+from agents import engines
 from agents.models import Agent
-from bookbag.api.errors import NotFound
+from bookbag.api.errors import InvalidBody, NotFound
 from bookbag.api.fields import parse_path_id
 from bookbag.tenancy import TenantQuerySet
 from conversations.models import Conversation
@@ -29,3 +31,14 @@ def check_conversation(agent: Agent, conversation_id: int) -> None:
     """NotFound unless it is this agent's."""
     if not conversations_of(agent).filter(pk=conversation_id).exists():
         raise ConversationNotFound
+
+
+def check_model(model: str | None) -> None:
+    """InvalidBody for one that this installation does not have."""
+    if model is not None and not engines.is_known(model):
+        raise InvalidBody(
+            {
+                "model": f"There is no model called “{model}” here. Leave it out for"
+                " the agent's own."
+            }
+        )

@@ -2,7 +2,7 @@
 encoders that turn it into each wire dialect."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Finished:
     """The reply is complete, and committed.
 
     `message_id` is None where people have taken over and nobody replied; all ids are
-    where nothing is stored. `is_cut` says that the engine stopped at its limit.
+    where nothing is stored. `is_cut` says that the engine stopped at its limit;
+    `citations` are as the message keeps them.
     """
 
     conversation_id: int | None
@@ -39,6 +40,7 @@ class Finished:
     is_cut: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
+    citations: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ def _events(message: Message, had: int) -> list[Event]:
         is_cut=message.finish_reason == "length",
         input_tokens=spent.input_tokens if spent else 0,
         output_tokens=spent.output_tokens if spent else 0,
+        citations=tuple(message.citations),
     )
     return [*events, *asked, finished]
 

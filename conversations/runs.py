@@ -401,4 +401,5 @@ def _finished(turn: Turn, draft: Draft) -> Finished:
         is_cut=draft.reason == "length",
         input_tokens=draft.usage.input_tokens,
         output_tokens=draft.usage.output_tokens,
+        citations=tuple(replies.citation_json(one) for one in draft.citations),
     )

@@ -1,9 +1,11 @@
 """Encoders: events in, the bytes of one wire dialect out. No database, no clock."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
+from bookbag.shell import AnswerBroken
 from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
 
 DONE = b"data: [DONE]\n\n"
@@ -32,6 +34,66 @@ def v2_metadata(event: Finished) -> dict[str, Any]:
         "userId": event.end_user,
         "messageId": event.message_id and f"msg_{event.message_id}",
         "usage": {"credits": event.credits},
+    }
+
+
+def plain_text(event: Event) -> tuple[bytes, ...]:
+    """API v1 as Chatbase streams: the text and nothing else. There is no word for a
+    failure: AnswerBroken."""
+    match event:
+        case Delta(text) if text:
+            return (text.encode(),)
+        case Failed():
+            raise AnswerBroken
+    return ()
+
+
+class NamedEvents:
+    """API v1 for visitors: events with names. One for each stream: the last event has
+    the whole text. `token_of` signs a conversation's id."""
+
+    def __init__(self, token_of: Callable[[int], str]) -> None:
+        self._token_of = token_of
+        self._text: list[str] = []
+
+    def __call__(self, event: Event) -> tuple[bytes, ...]:
+        match event:
+            case Delta(text):
+                self._text.append(text)
+                return (_named(b"token", {"text": text}),)
+            case ToolCallAsked():
+                return ()  # no tools are offered here
+            case Finished():
+                cited = [_citation(one) for one in event.citations]
+                end = _named(b"done", self._done(event))
+                if not cited:
+                    return (end,)
+                return _named(b"citations", {"citations": cited}), end
+            case Failed(message):
+                error = {"code": "internal_error", "message": message}
+                return (_named(b"error", error),)
+
+    def _done(self, event: Finished) -> dict[str, Any]:
+        assert event.conversation_id is not None  # a visitor's is always kept
+        return {
+            "conversationId": event.conversation_id,
+            "messageId": event.message_id,
+            "text": "".join(self._text),
+            "visitorToken": self._token_of(event.conversation_id),
+        }
+
+
+def _named(name: bytes, payload: dict[str, Any]) -> bytes:
+    return b"event: " + name + b"\n" + data(payload)
+
+
+def _citation(stored: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "index": stored["index"],
+        "sourceId": stored["sourceId"],
+        "title": stored["title"],
+        "url": stored["url"],
+        "snippet": stored["quote"],
     }
 
 

@@ -149,6 +149,7 @@ class ReplyView(ApiView):
     """A reply: streamed, or in one piece. `read` sets `ask` and `is_streamed`."""
 
     content_negotiation_class = AnyNegotiation
+    media_type = "text/event-stream"  # of its stream
     # A whole reply in a version's dialect.
     compose: Callable[[Finished, list[Event]], dict[str, Any]]
     ask: Ask
@@ -204,7 +205,7 @@ class ReplyView(ApiView):
             if isinstance(first, Failed):
                 raise Internal(first.message)
             break
-        return self.stream(run, key_id=request.auth.pk)
+        return self.stream(run, key_id=request.auth and request.auth.pk)
 
     async def _once_more(
         self, done: IdempotencyKey, request: ApiRequest
@@ -238,18 +239,18 @@ class ReplyView(ApiView):
             return await threads.run(claim.release)
         encode = self.encoder()
         frames = b"".join(frame for event in run.events for frame in encode(event))
-        answer = HttpResponse(frames, content_type="text/event-stream")
+        answer = HttpResponse(frames, content_type=self.media_type)
         await threads.run(claim.keep, answer)
 
     def in_one_piece(self, end: Finished, events: list[Event]) -> Response:
         return Response({"data": self.compose(end, events)})
 
     def stream(
-        self, run: Run | Replay, *, key_id: int, after: int = 0
+        self, run: Run | Replay, *, key_id: int | None, after: int = 0
     ) -> StreamingHttpResponse:
-        """The frames from the `after`-th on."""
+        """The frames from the `after`-th on. Without a key nobody can revoke one."""
         response = EventStream(
-            self._frames(run, key_id, after), content_type="text/event-stream"
+            self._frames(run, key_id, after), content_type=self.media_type
         )
         response["Cache-Control"] = "no-cache, no-transform"
         response["X-Accel-Buffering"] = "no"
@@ -263,7 +264,7 @@ class ReplyView(ApiView):
         return response
 
     async def _frames(
-        self, run: Run | Replay, key_id: int, after: int
+        self, run: Run | Replay, key_id: int | None, after: int
     ) -> AsyncIterator[bytes]:
         encode = self.encoder()
         async with revocations.watch(key_id) as revoked:

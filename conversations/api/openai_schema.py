@@ -16,6 +16,7 @@ from drf_spectacular.utils import (
 
 from bookbag.api import schema
 from conversations import openai_dialect as dialect
+from conversations import posted
 
 STRING = {"type": "string"}
 NULL = {"type": "null"}
@@ -132,9 +133,9 @@ BODY = _named(
         "type": "array",
         "items": MESSAGE,
         "minItems": 1,
-        "maxItems": dialect.MAX_MESSAGES,
+        "maxItems": posted.MAX_MESSAGES,
         "description": "The whole conversation, oldest first; the last message is the"
-        f" user's or a tool's. At most {dialect.MAX_CHARACTERS:,} characters in all.",
+        f" user's or a tool's. At most {posted.MAX_CHARACTERS:,} characters in all.",
     },
     stream=_or_null(type="boolean", default=False),
     stream_options=_or_null(
