@@ -289,9 +289,7 @@ EMBEDDED_LONGEST = env.seconds("BOOKBAG_EMBEDDED_LONGEST", 0.6)  # a reply
 # --- Outbound -----------------------------------------------------------------
 
 # What may be called for a customer beside the public Internet on ports 80 and 443.
-OUTBOUND_ALLOW = allowlist(
-    "BOOKBAG_OUTBOUND_ALLOW", env.text("BOOKBAG_OUTBOUND_ALLOW")
-)
+OUTBOUND_ALLOW = allowlist("BOOKBAG_OUTBOUND_ALLOW", env.text("BOOKBAG_OUTBOUND_ALLOW"))
 
 # --- Static files, language, time ---------------------------------------------
 
