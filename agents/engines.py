@@ -21,14 +21,9 @@ def _embedded() -> Engine:
 ENGINES: dict[str, Callable[[], Engine]] = {EMBEDDED: _embedded}
 
 
-def is_known(model: str) -> bool:
-    """Whether this installation has the model."""
-    return model in ENGINES
-
-
 def engine_for(model: str) -> Engine:
     """Raises EngineError for a model that this installation does not have."""
-    if not is_known(model):
+    if model not in ENGINES:
         raise EngineError("bad_request", f"There is no model called “{model}” here.")
     return ENGINES[model]()
 

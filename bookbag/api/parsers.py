@@ -1,4 +1,4 @@
-"""Bodies: JSON and nothing that merely looks like it.
+"""Bodies: JSON and nothing that merely looks like it; forms, where a file comes along.
 
 Whatever passes here can be stored by both databases and written out again.
 """
@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import IO, Any
 
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.datastructures import MultiValueDict
 from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import UnsupportedMediaType
@@ -30,6 +33,8 @@ _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 class StrictJSONParser(BaseParser):
     media_type = "application/json"
+    wanted = "Send JSON, and say so: Content-Type: application/json."
+    content = "a JSON object"
 
     def parse(
         self,
@@ -41,19 +46,37 @@ class StrictJSONParser(BaseParser):
         return parse_object(stream.read())
 
 
+class FormParser(BaseParser):
+    """A form with files, for a view that says `parser_classes = [FormParser]`. Its data
+    has strings and uploaded files, by name."""
+
+    media_type = "multipart/form-data"
+    wanted = "Send a form, and say so: Content-Type: multipart/form-data; boundary=…"
+    content = "a form: multipart/form-data"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        return parse_form(stream.read(), media_type or "")
+
+
 class ApiRequest(Request):
     """A request whose body is read strictly, when a view asks for it and not before."""
 
     def _parse(self) -> tuple[Any, MultiValueDict]:
         body = read_body(self._request)
         if not body:
-            raise InvalidBody(message="The body is empty. Send a JSON object.")
+            content = self.parsers[0].content
+            raise InvalidBody(message=f"The body is empty. Send {content}.")
         encoding = self._request.META.get("HTTP_CONTENT_ENCODING", "identity")
         parser = self.negotiator.select_parser(self, self.parsers)
         if parser is None:
-            raise UnsupportedMediaType(self.content_type)
+            raise _unsupported(self.parsers[0].wanted)
         if encoding.strip().lower() != "identity":
-            raise _unsupported("Compressed bodies are not read. Send plain JSON.")
+            raise _unsupported("Compressed bodies are not read. Send it as it is.")
         data = parser.parse(io.BytesIO(body), self.content_type, self.parser_context)
         return data, MultiValueDict()
 
@@ -107,6 +130,43 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if text.count("[") + text.count("{") > MAX_DEPTH or _SUSPICIOUS.search(text):
         _inspect(value)
     return value
+
+
+def parse_form(body: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of the form in these bytes: strings, and files that are kept in
+    memory. InvalidBody."""
+    meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
+    try:
+        form = MultiPartParser(meta, io.BytesIO(body), [_InMemory()], "utf-8")
+        texts, files = form.parse()
+    except (MultiPartParserError, SuspiciousOperation, ValueError):
+        raise InvalidBody(
+            message="The body is not a valid form of the type multipart/form-data."
+        ) from None
+    if not body.rstrip().endswith(b"--%b--" % _boundary(content_type)):
+        # Django takes what there is.
+        raise InvalidBody(message="The form is cut off: its last boundary is missing.")
+    fields: dict[str, Any] = {}
+    for name, values in (*texts.lists(), *files.lists()):
+        if name in fields or len(values) > 1:
+            raise InvalidBody(message="The form has a field twice. Send each once.")
+        for text in (name, *values):
+            if isinstance(text, str):
+                _require_storable(text)
+        fields[name] = values[0]
+    return fields
+
+
+class _InMemory(MemoryFileUploadHandler):
+    """Always: the whole body is there already, and is no larger than its cap."""
+
+    def handle_raw_input(self, *_: Any, **__: Any) -> None:
+        self.activated = True
+
+
+def _boundary(content_type: str) -> bytes:
+    _, parameters = parse_header_parameters(content_type)
+    return parameters["boundary"].encode()
 
 
 def _declared_length(request: HttpRequest) -> int:
