@@ -66,15 +66,13 @@ def test_a_stream_is_the_text_and_nothing_else(scripted_shop: Shop) -> None:
 def test_a_failure_mid_stream_closes_the_connection(scripted: ScriptedShop) -> None:
     error = base.EngineError("unavailable", "gone", after_output=True)
     shop, _ = scripted(["Two "], error=error)
-    had = b""
     body = {"chatbotId": shop.agent.pk, "messages": [QUESTION], "stream": True}
-    with (
-        shop.client.stream("POST", PATH, headers=shop.headers, json=body) as response,
-        pytest.raises(httpx.RemoteProtocolError),
-    ):
-        for chunk in response.iter_raw():
-            had += chunk
-    assert (response.status_code, had) == (200, b"Two ")
+    had: list[bytes] = []
+    with shop.client.stream("POST", PATH, headers=shop.headers, json=body) as response:
+        chunks = response.iter_raw()
+        with pytest.raises(httpx.RemoteProtocolError):
+            had.extend(iter(chunks))
+    assert (response.status_code, had) == (200, [b"Two "])
 
 
 def test_a_failure_before_the_first_word_is_500(scripted: ScriptedShop) -> None:
