@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
 
 from agents.access import chatbot_for
 from agents.models import Agent
@@ -25,3 +26,12 @@ def choices(workspace: Workspace) -> Sequence[Agent]:
     """The agents of the workspace by name, for the switch."""
     agents = Agent.objects.for_workspace(workspace).existing()
     return agents.only("id", "name")[:MOST]
+
+
+def to_first(request: WorkspaceRequest, view_name: str, *, title: str) -> HttpResponse:
+    """To this page of the first agent; without one, what there is to do."""
+    agents = Agent.objects.for_workspace(request.workspace).existing()
+    first = agents.order_by("id").first()
+    if first is not None:
+        return redirect(view_name, first.pk)
+    return render(request, "dashboard/no_agent.html", {"title": title})

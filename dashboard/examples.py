@@ -5,21 +5,35 @@ import shlex
 
 from django.conf import settings
 
-from agents.models import Agent
+from agents.models import Agent, AgentStatus
 from knowledge.models import Source, SourceKind, SourceStatus
+
+KEY = '-H "Authorization: Bearer $BOOKBAG_API_KEY"'
 
 
 def chat_command(agent: Agent) -> str:
     """A curl line that streams an answer of the agent."""
-    body = json.dumps({"message": _question(agent)}, ensure_ascii=False)
-    return " \\\n  ".join(
-        [
-            f"curl -N {settings.BASE_URL}/api/v2/agents/{agent.pk}/chat",
-            '-H "Authorization: Bearer $BOOKBAG_API_KEY"',
-            '-H "Content-Type: application/json"',
-            f"-d {shlex.quote(body)}",
-        ]
-    )
+    url = f"{settings.BASE_URL}/api/v2/agents/{agent.pk}/chat"
+    return _command(f"curl -N {url}", KEY, body={"message": _question(agent)})
+
+
+def lead_command(agent: Agent) -> str:
+    """A curl line that leaves a lead with the agent."""
+    url = f"{settings.BASE_URL}/agents/{agent.pk}/leads"
+    # Anybody may, but not with a draft agent.
+    key = [] if agent.status == AgentStatus.ACTIVE else [KEY]
+    body = {
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "fields": {"Company": "Analytical Engines"},
+    }
+    return _command(f"curl {url}", *key, body=body)
+
+
+def _command(*beginning: str, body: dict[str, object]) -> str:
+    said = shlex.quote(json.dumps(body, ensure_ascii=False))
+    json_header = '-H "Content-Type: application/json"'
+    return " \\\n  ".join([*beginning, json_header, f"-d {said}"])
 
 
 def _question(agent: Agent) -> str:

@@ -17,6 +17,18 @@ class Page:
 SECTIONS: list[tuple[str, list[Page]]] = [
     ("", [Page("Home", "house", "home")]),
     (
+        "Operate",
+        [
+            Page(
+                "Conversations",
+                "inbox",
+                "conversations",
+                below=("agent_conversations", "conversation"),
+            ),
+            Page("Leads", "contact-round", "leads", below=("agent_leads",)),
+        ],
+    ),
+    (
         "Workspace",
         [
             Page(

@@ -1,5 +1,6 @@
 """The pages /agents/<id>/conversations and /conversations/<id>: for every member."""
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -7,26 +8,83 @@ from django.views.decorators.http import require_GET
 from agents.models import Agent
 from bookbag.api.errors import NotFound
 from bookbag.api.fields import parse_path_id
-from conversations.models import Conversation
-from dashboard.agents import agent_or_404
+from contacts.models import Lead
+from conversations.models import Channel, Conversation, Feedback
+from dashboard import agents
+from dashboard.conversations.handling import handling_of
+from dashboard.conversations.inbox import RATINGS, STATUSES, Filters, lines
+from dashboard.conversations.transcript import transcript
+from dashboard.examples import chat_command
+from dashboard.paging import Position
 from workspaces.access import WorkspaceRequest, member_required
+
+MOST_LEADS = 5  # beside a conversation
+
+
+@member_required()
+@require_GET
+def any_conversations(request: WorkspaceRequest) -> HttpResponse:
+    """The first agent's."""
+    return agents.to_first(request, "agent_conversations", title="Conversations")
 
 
 @member_required()
 @require_GET
 def conversations(request: WorkspaceRequest, agent_id: str) -> HttpResponse:
-    """An agent's conversations, the newest first."""
-    context = {"agent": agent_or_404(request, agent_id)}
-    return render(request, "dashboard/conversations/conversations.html", context)
+    """An agent's conversations, the newest activity first."""
+    agent = agents.agent_or_404(request, agent_id)
+    filters = Filters.of(request.GET)
+    after = Position.read(request.GET.get("before", ""))
+    found, older = lines(agent, filters, after=after)
+    is_empty = not (found or filters.given or after)
+    response = render(
+        request,
+        "dashboard/conversations/conversations.html",
+        {
+            "agent": agent,
+            "agents": agents.choices(request.workspace),
+            "filters": filters,
+            "lines": found,
+            "newest": filters.query() if after else None,
+            "older": filters.query(older) if older else "",
+            "choices": {
+                "status": [(word, label) for word, (_, label) in STATUSES.items()],
+                "source": Channel.choices,
+                "feedback": [(one.value, RATINGS[one]) for one in Feedback],
+            },
+            "command": chat_command(agent) if is_empty else "",
+        },
+    )
+    # The address without what the form has left empty.
+    response["HX-Push-Url"] = request.path + filters.query(after)
+    return response
 
 
 @member_required()
 @require_GET
 def conversation(request: WorkspaceRequest, conversation_id: str) -> HttpResponse:
-    """What was said in one of them."""
+    """What was said in one of them, and what is known of it."""
     found = _conversation(request, str(conversation_id))
-    context = {"conversation": found, "agent": found.agent}
-    return render(request, "dashboard/conversations/conversation.html", context)
+    visitor = str(found.contact or found.end_user or "Visitor")
+    before = _message(request.GET.get("before", ""))
+    entries, earlier = transcript(found, visitor=visitor, before=before)
+    leads = Lead.objects.for_workspace(request.workspace).filter(conversation=found)
+    return render(
+        request,
+        "dashboard/conversations/conversation.html",
+        {
+            "conversation": found,
+            "agent": found.agent,
+            "handling": handling_of([found])[found.pk],
+            "visitor": visitor,
+            "entries": entries,
+            "earlier": earlier,
+            "is_newest": before is None,
+            "leads": leads.order_by("-pk")[:MOST_LEADS],
+            "of_user": Filters(user=found.end_user or "").query(),
+            "base_url": settings.BASE_URL,
+        },
+    )
 
 
 def _conversation(request: WorkspaceRequest, conversation_id: str) -> Conversation:
@@ -34,10 +92,19 @@ def _conversation(request: WorkspaceRequest, conversation_id: str) -> Conversati
         number = parse_path_id(conversation_id)
     except NotFound as problem:
         raise Http404("There is no such conversation.") from problem
-    agents = Agent.objects.for_workspace(request.workspace).existing()
-    conversations = Conversation.objects.for_workspace(request.workspace)
-    mine = conversations.filter(agent__in=agents).select_related("agent", "contact")
-    found = mine.filter(pk=number).first()
+    existing = Agent.objects.for_workspace(request.workspace).existing()
+    mine = Conversation.objects.for_workspace(request.workspace).filter(
+        pk=number, agent__in=existing
+    )
+    found = mine.select_related("agent", "contact", "api_key").first()
     if found is None:
         raise Http404("There is no such conversation.")
     return found
+
+
+def _message(text: str) -> int | None:
+    """Before which message a page ends; None where the address names none."""
+    try:
+        return parse_path_id(text)
+    except NotFound:
+        return None

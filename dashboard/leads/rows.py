@@ -1,0 +1,66 @@
+"""Leads as the page shows them: an address or a number is a link only if it is one."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from contacts.models import Lead
+
+PHONE = re.compile(r"\A\+?[0-9 ()./-]{5,40}\Z")
+FEWEST_DIGITS = 5
+NAMED = ("name", "email", "phone")  # have columns of their own
+
+
+@dataclass(frozen=True)
+class Row:
+    lead: Lead
+    mailto: str
+    tel: str
+    others: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, lead: Lead) -> Self:
+        return cls(
+            lead=lead,
+            mailto=_mailto(lead.email or ""),
+            tel=_tel(lead.phone or ""),
+            others=_others(lead),
+        )
+
+
+def _mailto(email: str) -> str:
+    try:
+        validate_email(email)
+    except ValidationError:
+        return ""
+    # What may stand in an address may also begin a mail's subject or body.
+    return f"mailto:{quote(email, safe='@')}"
+
+
+def _tel(phone: str) -> str:
+    digits = re.sub(r"[^0-9]", "", phone)
+    if not PHONE.match(phone) or len(digits) < FEWEST_DIGITS:
+        return ""
+    return f"tel:{'+' if phone.startswith('+') else ''}{digits}"
+
+
+def _others(lead: Lead) -> list[tuple[str, str]]:
+    """What was filled in beside name, email and phone."""
+    if not isinstance(lead.fields, dict):
+        return []
+    own = {name: getattr(lead, name) for name in NAMED}
+    return [
+        (label, _words(value))
+        for label, value in lead.fields.items()
+        if own.get(label.casefold()) is None or own[label.casefold()] != value
+    ]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
