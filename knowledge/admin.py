@@ -5,21 +5,47 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from bookbag import background
+from bookbag import background, outbound
 from bookbag.admin import ReadOnlyAdmin, TenantAdmin
 from knowledge import indexing, tasks
-from knowledge.models import Chunk, Document, Source
+from knowledge.models import MAX_TITLE, Chunk, Document, Source, SourceKind
 
 EXCERPT = 20_000  # characters of a document shown; it may have two million
 
 
 class SourceForm(forms.ModelForm):
+    title = forms.CharField(
+        max_length=MAX_TITLE,
+        required=False,
+        help_text="A web page may do without: it gets the page's own.",
+    )
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
         if agent and workspace and agent.workspace != workspace:
             self.add_error("agent", "This agent is of another workspace.")
+        kind = cleaned.get("kind") or self.instance.kind
+        if kind == SourceKind.URL:
+            self._check_url(cleaned.get("url"))
+            cleaned["title"] = cleaned.get("title") or (cleaned.get("url") or "")
+            cleaned["title"] = cleaned["title"][:MAX_TITLE]
+        else:
+            for name in ("title", "content"):
+                if not cleaned.get(name) and name not in self.errors:
+                    self.add_error(name, "This field is required.")
         return cleaned
+
+    def _check_url(self, url: str | None) -> None:
+        if "url" in self.errors:
+            return
+        if not url:
+            self.add_error("url", "A web page needs an address.")
+            return
+        try:
+            outbound.check(url)
+        except outbound.OutboundRefused as refusal:
+            self.add_error("url", str(refusal))
 
 
 @admin.register(Source)

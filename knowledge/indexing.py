@@ -19,7 +19,7 @@ from knowledge import embedding
 from knowledge.chunking import Piece
 from knowledge.index import Entry
 from knowledge.loaders import LOADERS
-from knowledge.loaders.plain import LoadError
+from knowledge.loaders.plain import LoadError, LoadLater
 from knowledge.models import Chunk, Document, Source, SourceStatus
 
 LEASE = timedelta(seconds=45)  # the sweeper comes every few seconds; 60 s is promised
@@ -45,12 +45,18 @@ def index_source(source_id: int) -> bool:
             _index(source)
         except LeaseLost:
             continue  # edited meanwhile, and so to be claimed anew; or not ours
+        except LoadLater as error:
+            _fail_or_retry(source, str(error))
+            return done
         except LoadError as error:
             _fail(source, str(error))
             return done
         except Exception:
             _log.exception("Indexing source %s failed", source_id)
-            _fail_or_retry(source)
+            _fail_or_retry(
+                source,
+                "Indexing failed for a reason of ours. Save the source to retry.",
+            )
             return done
         done = True
     return done
@@ -124,6 +130,7 @@ def _claim(source_id: int) -> Source | None:
 
 def _index(source: Source) -> None:
     loader = LOADERS[source.kind]
+    # Outside any transaction, as all until the swap: a page may be slow to come.
     text = loader.text(source)
     pieces = loader.pieces(text)
     chunks = [
@@ -139,7 +146,6 @@ def _index(source: Source) -> None:
         )
         for piece in pieces
     ]
-    # Outside any transaction: a long source takes minutes.
     for share in _embed(source, pieces, chunks):
         _renew(source, progress=min(99, int(100 * share)))
     _swap(source, text, chunks)
@@ -206,6 +212,7 @@ def _swap(source: Source, text: str, chunks: list[Chunk]) -> None:
             # Edited meanwhile: what is indexed is better than nothing, but once more.
             status=SourceStatus.QUEUED if changed else SourceStatus.READY,
             progress=0 if changed else 100,
+            title=row.title if changed else source.title,  # the loader's, if it has one
             error="",
             attempts=0,
             indexed_version=source.content_version,
@@ -266,8 +273,7 @@ def _fail(source: Source, error: str) -> None:
     )
 
 
-def _fail_or_retry(source: Source) -> None:
+def _fail_or_retry(source: Source, error: str) -> None:
     if source.attempts >= MAX_ATTEMPTS:
-        _fail(source, "Indexing failed for a reason of ours. Save the source to retry.")
-        return
-    # The lease stays until it runs out: a pause before the sweeper tries again.
+        _fail(source, error)
+    # Else the lease stays until it runs out: a pause before the sweeper tries again.

@@ -8,11 +8,13 @@ from django.utils import timezone
 from bookbag.tenancy import TenantModel
 
 MAX_CHARACTERS = 2_000_000
+MAX_TITLE = 200
 
 
 class SourceKind(models.TextChoices):
     TEXT = "text", "Text"
     QA = "qa", "Q&A"
+    URL = "url", "Web page"
 
 
 class SourceStatus(models.TextChoices):
@@ -30,13 +32,20 @@ class Source(TenantModel):
         "agents.Agent", on_delete=models.CASCADE, related_name="sources"
     )
     kind = models.CharField(max_length=10, choices=SourceKind.choices)
-    title = models.CharField(max_length=200)
-    url = models.URLField(max_length=2000, null=True, blank=True)  # noqa: DJ001
+    title = models.CharField(max_length=MAX_TITLE)
+    url = models.URLField(  # noqa: DJ001
+        max_length=2000,
+        null=True,
+        blank=True,
+        help_text="What is fetched for a web page; of others, what citations link to.",
+    )
     question = models.TextField(
         blank=True, max_length=2_000, help_text="Of a Q&A source."
     )
     content = models.TextField(
-        max_length=MAX_CHARACTERS, help_text="The text, or the answer to the question."
+        blank=True,  # a web page's is where the page is
+        max_length=MAX_CHARACTERS,
+        help_text="The text, or the answer to the question.",
     )
     content_version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Grows with every edit."
@@ -83,6 +92,11 @@ class Source(TenantModel):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def is_untitled(self) -> bool:
+        """Whether it is called by its address, for want of a title."""
+        return self.title == (self.url or "")[:MAX_TITLE]
+
 
 class Document(TenantModel):
     """A source's text as it once was. Never changed, so that a citation stays true:
@@ -92,7 +106,7 @@ class Document(TenantModel):
         Source, on_delete=models.CASCADE, related_name="documents"
     )
     version = models.PositiveIntegerField()
-    title = models.CharField(max_length=200)
+    title = models.CharField(max_length=MAX_TITLE)
     url = models.URLField(max_length=2000, null=True)  # noqa: DJ001
     question = models.TextField(blank=True)
     text = models.TextField()
