@@ -190,7 +190,7 @@ class TranscriptToolCall(serializers.Serializer):
     input = serializers.JSONField()
     status = serializers.ChoiceField(choices=ToolCallStatus.values)
     output = serializers.JSONField(
-        allow_null=True, help_text="Once it is `submitted` or `used`: any JSON."
+        help_text="Any JSON, once it is `submitted` or `used`; before, null."
     )
 
 
