@@ -4,6 +4,7 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.urls import include, path
 
+from agents import views as pictures
 from bookbag import health
 
 urlpatterns = [
@@ -18,6 +19,8 @@ urlpatterns = [
     path("api/", include("bookbag.api.urls")),
     # /v1/, as OpenAI's clients know it
     path("v1/", include("conversations.api.openai")),
+    # pictures of agents, which widgets show on other sites
+    path("uploads/<path:name>", pictures.picture, name="picture"),
     # operations
     path("healthz", health.healthz),
     path("readyz", health.readyz),
@@ -32,3 +35,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("dashboard.urls")),
 ]
+
+# Pages that say so; or JSON, where programs call as well.
+handler400 = "dashboard.doors.bad_request"
+handler403 = "dashboard.doors.forbidden"
+handler404 = "dashboard.doors.not_found"
+handler500 = "dashboard.doors.failed"

@@ -1,13 +1,26 @@
 from django.urls import path
 
-from dashboard import views
+from dashboard import doors, views
+from dashboard.conversations import views as conversations
 from dashboard.keys import views as keys
+from dashboard.leads import views as leads
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("checklist", views.progress, name="checklist"),
     path("theme", views.choose_theme, name="choose_theme"),
     path("workspace", views.switch_workspace, name="switch_workspace"),
+    # /agents/<agent_id>, /conversations and /leads
+    path("conversations", conversations.any_conversations, name="conversations"),
+    path("leads", leads.any_leads, name="leads"),
+    # … for people, and for programs with a key
+    path(
+        "agents/<agent_id>/conversations",
+        doors.agent_conversations,
+        name="agent_conversations",
+    ),
+    path("conversations/<conversation_id>", doors.conversation, name="conversation"),
+    path("agents/<str:agent_id>/leads", leads.leads, name="agent_leads"),
     # /apikeys
     path("apikeys", keys.keys, name="api_keys"),
     path("apikeys/new", keys.new_key, name="new_api_key"),
