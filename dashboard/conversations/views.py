@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from agents.models import Agent
 from bookbag.api.errors import NotFound
@@ -22,14 +22,14 @@ MOST_LEADS = 5  # beside a conversation
 
 
 @member_required()
-@require_GET
+@require_safe
 def any_conversations(request: WorkspaceRequest) -> HttpResponse:
     """The first agent's."""
     return agents.to_first(request, "agent_conversations", title="Conversations")
 
 
 @member_required()
-@require_GET
+@require_safe
 def conversations(request: WorkspaceRequest, agent_id: str) -> HttpResponse:
     """An agent's conversations, the newest activity first."""
     agent = agents.agent_or_404(request, agent_id)
@@ -61,7 +61,7 @@ def conversations(request: WorkspaceRequest, agent_id: str) -> HttpResponse:
 
 
 @member_required()
-@require_GET
+@require_safe
 def conversation(request: WorkspaceRequest, conversation_id: str) -> HttpResponse:
     """What was said in one of them, and what is known of it."""
     found = _conversation(request, str(conversation_id))

@@ -7,12 +7,15 @@ from urllib.parse import quote
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.text import Truncator
 
 from contacts.models import Lead
 
 PHONE = re.compile(r"\A\+?[0-9 ()./-]{5,40}\Z")
 FEWEST_DIGITS = 5
 NAMED = ("name", "email", "phone")  # have columns of their own
+FEW = 4  # fields, and characters of one, that a row shows at once
+SHORT_LABEL, SHORT = 40, 120
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,18 @@ class Row:
     mailto: str
     tel: str
     others: list[tuple[str, str]]
+
+    @property
+    def brief(self) -> list[tuple[str, str]]:
+        """As much of the others as a line of a table should hold."""
+        return [
+            (Truncator(label).chars(SHORT_LABEL), Truncator(value).chars(SHORT))
+            for label, value in self.others[:FEW]
+        ]
+
+    @property
+    def is_long(self) -> bool:
+        return self.brief != self.others
 
     @classmethod
     def of(cls, lead: Lead) -> Self:

@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from contacts.models import Lead
 from dashboard import agents
@@ -13,14 +13,14 @@ from workspaces.access import WorkspaceRequest, member_required
 
 
 @member_required()
-@require_GET
+@require_safe
 def any_leads(request: WorkspaceRequest) -> HttpResponse:
     """The first agent's."""
     return agents.to_first(request, "agent_leads", title="Leads")
 
 
 @member_required()
-@require_GET
+@require_safe
 def leads(request: WorkspaceRequest, agent_id: str) -> HttpResponse:
     """Who left their details with an agent, the newest first."""
     agent = agents.agent_or_404(request, agent_id)
