@@ -20,6 +20,7 @@ from conversations.models import (
     Message,
     ToolCall,
 )
+from imports.models import Import, ImportedRow
 from knowledge.models import Chunk, Document, Source
 from tests.conftest import make_member, make_user, make_workspace
 from usage.models import AuditEvent, LedgerEntry
@@ -78,8 +79,17 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
     action = Action.objects.create(
         workspace=workspace, agent=agent, name="track", description="d"
     )
+    origin = Import.objects.create(workspace=workspace, url="https://example.com/api")
+    brought = ImportedRow.objects.create(
+        workspace=workspace,
+        origin=origin,
+        agent=agent,
+        kind="agents",
+        source_id="s",
+        row_id=agent.pk,
+    )
     rows = (agent, newer, source, document, chunk, conversation, reply, call, event)
-    return {type(row): row for row in (*rows, claim, action)}
+    return {type(row): row for row in (*rows, claim, action, origin, brought)}
 
 
 @pytest.fixture
@@ -142,6 +152,7 @@ def test_a_row_cannot_move_to_another_workspace(ours_and_theirs: tuple) -> None:
         (Message, {"status": "streaming", "lease_expires_at": None}),
         (ToolCall, {"status": "gone"}),
         (ConversationEvent, {"kind": "rumour"}),
+        (ImportedRow, {"kind": "furniture"}),
     ],
 )
 def test_a_value_out_of_range_is_refused(

@@ -29,6 +29,7 @@ OURS = [
         "knowledge",
         "agents",
         "conversations",
+        "imports",
     ]
     for model in apps.get_app_config(app).get_models()
 ]
@@ -42,7 +43,7 @@ READ_ONLY = [
     "IdempotencyKey",
 ]
 READ_ONLY += ["ConversationTotal", "LedgerEntry", "DailyUsage", "RequestCount"]
-READ_ONLY += ["AuditEvent"]
+READ_ONLY += ["AuditEvent", "Import", "ImportedRow"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
 

@@ -1,0 +1,68 @@
+"""How an import goes, for a person at a terminal and for a log."""
+
+from typing import TextIO
+
+from tqdm import tqdm
+
+from imports.transfer import Watcher
+
+
+def watcher_for(stream: TextIO) -> Watcher:
+    return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+class Bar(Watcher):
+    """A bar for each list."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar: tqdm | None = None
+
+    def begin(self, what: str, rows: int | None) -> None:
+        self._bar = tqdm(
+            desc=_printable(what), total=rows, unit="", file=self._stream, leave=True
+        )
+
+    def expect(self, rows: int) -> None:
+        if self._bar is not None and self._bar.total != rows:
+            self._bar.total = rows
+            self._bar.refresh()
+
+    def advance(self, rows: int) -> None:
+        if self._bar is not None:
+            self._bar.update(rows)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def say(self, sentence: str) -> None:
+        tqdm.write(_printable(sentence), file=self._stream)
+
+
+class Lines(Watcher):
+    """A line for each list, when it is in."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._what = ""
+        self._rows = 0
+
+    def begin(self, what: str, rows: int | None) -> None:
+        self._what, self._rows = what, 0
+
+    def advance(self, rows: int) -> None:
+        self._rows += rows
+
+    def end(self) -> None:
+        self.say(f"{self._what}: {self._rows:,}")
+
+    def say(self, sentence: str) -> None:
+        self._stream.write(_printable(sentence) + "\n")
+        self._stream.flush()
+
+
+def _printable(text: str) -> str:
+    """Names are the source's words: none of them moves the cursor."""
+    return "".join(c if c.isprintable() else "�" for c in text)
