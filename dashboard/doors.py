@@ -103,22 +103,32 @@ conversation = door(v1_reading.ConversationView, conversation_pages.conversation
 # --- Errors that no view has seen to ------------------------------------------------
 
 
-def _handler(status: int, page: Callable[..., HttpResponse]) -> Page:
-    """Django's page for it, which on these paths says nothing to a program."""
-
-    def answer(request: HttpRequest, *problem: Exception) -> HttpResponse:
-        if not request.path_info.startswith(PREFIXES):
-            return page(request, *problem)
-        if not has_key(request) and wants_page(request):
-            return private(page(request, *problem))
-        error = of_status(status)
-        return private(error_response(error, success_flag(error)))
-
-    return answer
+# For bookbag.urls: Django's own pages, but on these paths they are said to programs as
+# well, in words that those understand.
 
 
-# For bookbag.urls.
-bad_request = _handler(400, defaults.bad_request)
-forbidden = _handler(403, defaults.permission_denied)
-not_found = _handler(404, defaults.page_not_found)
-failed = _handler(500, defaults.server_error)
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _said(request, 400, lambda: defaults.bad_request(request, exception))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _said(request, 403, lambda: defaults.permission_denied(request, exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _said(request, 404, lambda: defaults.page_not_found(request, exception))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    return _said(request, 500, lambda: defaults.server_error(request))
+
+
+def _said(
+    request: HttpRequest, status: int, page: Callable[[], HttpResponse]
+) -> HttpResponse:
+    if not request.path_info.startswith(PREFIXES):
+        return page()
+    if not has_key(request) and wants_page(request):
+        return private(page())
+    error = of_status(status)
+    return private(error_response(error, success_flag(error)))
