@@ -1,10 +1,14 @@
-"""Which sites an agent answers to: those that its widget lists, and our own pages."""
+"""Where strangers may talk to an agent: on the sites that its widget lists, and on our
+own pages."""
 
 import re
 
 from django.conf import settings
 
-from agents.models import Widget
+from agents.access import AgentNotFound
+from agents.models import Agent, AgentStatus, Widget
+from bookbag.api.errors import InsufficientPermissions, NotFound
+from bookbag.api.fields import parse_path_id
 
 # As browsers write it: scheme, host, perhaps a port; no path, nobody's name.
 _ORIGIN = re.compile(
@@ -14,6 +18,23 @@ _ORIGIN = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PORTS = {"http": "80", "https": "443"}
+
+
+def public_agent(agent_id: str, origin: str | None) -> Agent:
+    """The agent of this id, for somebody without a key on a page of this Origin; its
+    widget has been looked up. AgentNotFound for drafts, too; InsufficientPermissions on
+    a site that it is not for."""
+    try:
+        number = parse_path_id(agent_id)
+    except NotFound:
+        raise AgentNotFound from None
+    active = Agent.objects.filter(status=AgentStatus.ACTIVE)
+    agent = active.select_related("widget").filter(pk=number).first()
+    if agent is None:
+        raise AgentNotFound
+    if not is_allowed(getattr(agent, "widget", None), origin):
+        raise InsufficientPermissions("This agent does not answer on this site.")
+    return agent
 
 
 def is_allowed(widget: Widget | None, origin: str | None) -> bool:

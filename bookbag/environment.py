@@ -4,6 +4,7 @@ that says which, and what it may be: nobody needs a traceback for a typing error
 import base64
 import binascii
 import os
+import re
 import secrets
 import warnings
 from pathlib import Path
@@ -48,6 +49,17 @@ def seconds(name: str, default: float) -> float:
     if 0 <= number < 10**6:
         return number
     raise SystemExit(f"{name} must be a number of seconds, not “{given}”.")
+
+
+def rate(name: str, default: str) -> str:
+    """How often, as django-ratelimit reads it."""
+    given = text(name, default)
+    if re.fullmatch(r"[1-9][0-9]{0,5}/([1-9][0-9]{0,3})?[smhd]", given):
+        return given
+    raise SystemExit(
+        f"{name} must be like 30/m: so many in a second (s), minute (m), hour (h) or"
+        f" day (d), not “{given}”."
+    )
 
 
 def folder(name: str, default: Path) -> Path:

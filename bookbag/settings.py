@@ -165,8 +165,15 @@ CACHES = {
         "LOCATION": REDIS_URL,
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Who has filled in how many forms: in each process, and so never waited for.
+    "forms": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "forms",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
 }
+RATELIMIT_USE_CACHE = "forms"
 SILENCED_SYSTEM_CHECKS = [
     # django-ratelimit warns of both caches; it only guards public forms, where a
     # window counted for each process is enough.
@@ -263,6 +270,8 @@ RATE_LIMIT_WINDOW = env.seconds("BOOKBAG_RATE_LIMIT_WINDOW", 10)  # seconds
 # Messages of one address to one agent, without a key; an agent may have its own limit.
 VISITOR_LIMIT = env.whole("BOOKBAG_VISITOR_LIMIT", 60, least=1)
 VISITOR_WINDOW = env.seconds("BOOKBAG_VISITOR_WINDOW", 60)  # seconds
+# Leads of one address with one agent, without a key; counted in each process.
+LEADS_RATE = env.rate("BOOKBAG_LEADS_RATE", "30/m")
 MAX_BODY_BYTES = 1024 * 1024
 # Where more comes at once: a source's whole text, a thousand contacts, a picture.
 LARGE_BODIES = {
@@ -312,6 +321,7 @@ STORAGES = {
     },
 }
 MEDIA_ROOT = DATA_DIR / "uploads"
+MEDIA_URL = "uploads/"  # pictures only: see agents.views
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False

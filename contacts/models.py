@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bookbag.numbers import Decoder
 from bookbag.tenancy import TenantModel
+from contacts.ordered import OrderedJSONField
 
 ATTRIBUTE_NAME = r"\A[a-zA-Z][a-zA-Z0-9_-]*\Z"
 
@@ -160,8 +161,10 @@ class Lead(TenantModel):
     name = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
     email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001
     phone = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
-    fields = models.JSONField(
-        default=dict, blank=True, help_text="All that was filled in, by its label."
+    fields = OrderedJSONField(
+        default=dict,
+        blank=True,
+        help_text="All that was filled in, by its label, in the form's order.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

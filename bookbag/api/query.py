@@ -40,6 +40,19 @@ def integer(request: Request, name: str) -> int | None:
     return -number if text.startswith("-") else number
 
 
+def counting(
+    request: Request, name: str, *, default: int, most: int | None = None
+) -> int:
+    """As above; from 1 to `most`. InvalidBody."""
+    number = integer(request, name)
+    if number is None:
+        return default
+    if number < 1 or (most is not None and number > most):
+        end = "." if most is None else f" and at most {most}."
+        raise InvalidBody({name: f"Must be at least 1{end}"})
+    return number
+
+
 def moment(request: Request, name: str) -> dt.datetime | None:
     """As above; a time in Unix seconds. InvalidBody."""
     seconds = integer(request, name)

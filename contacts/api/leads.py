@@ -1,0 +1,238 @@
+"""Leads over HTTP: left by anybody, read and exported by who has a key or a session."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from django_ratelimit.core import get_usage
+from rest_framework.response import Response
+
+from agents import sites
+from agents.access import chatbot_for
+from agents.models import Agent
+from apikeys.models import ApiKey
+from apikeys.revocation import revocations
+from apikeys.throttling import address_bucket, client_address
+from bookbag import threads
+from bookbag.api import query
+from bookbag.api.clothes import SuccessErrors
+from bookbag.api.errors import InvalidBody, NotFound, TooManyRequests
+from bookbag.api.negotiation import AnyNegotiation
+from bookbag.api.parsers import ApiRequest
+from bookbag.api.times import iso, milliseconds
+from bookbag.api.views import ApiView
+from contacts import leads, sheets, visitors
+from contacts.api import leads_schema
+from contacts.api.leads_body import LeadBody
+from contacts.models import Lead
+from usage.models import AuditEvent
+
+log = structlog.get_logger(__name__)
+
+# Where no agent has leads any more; databases count to 2^63.
+MAX_OFFSET = 10**15
+# Seconds for a page and its wait for a thread: nobody else would end an answer that
+# does not go on.
+PAGE_DEADLINE = 60
+
+
+class LeadsView(SuccessErrors, ApiView):
+    """`request.auth` is an ApiKey, or a Member who reads; or nobody, who leaves
+    details."""
+
+    def perform_authentication(self, request: ApiRequest) -> None:
+        # A form has no key; but one that is sent must be good.
+        if request.method == "POST" and "authorization" not in request.headers:
+            self._no_key(request)
+        else:
+            super().perform_authentication(request)
+
+    @leads_schema.create
+    def post(self, request: ApiRequest, agent_id: str) -> Response:
+        if request.auth is None:
+            origin = request.headers.get("Origin")
+            agent = sites.public_agent(agent_id, origin)
+            _check_rate(request._request, agent)
+        else:
+            agent = chatbot_for(request.auth, agent_id, to_write=True)
+        body = LeadBody(data=request.data)
+        is_valid = body.is_valid()
+        conversation_id = _conversation_of(request, agent, body)
+        if not is_valid:
+            raise InvalidBody(body.errors)
+        lead = leads.capture(
+            agent, conversation_id=conversation_id, **body.validated_data
+        )
+        return Response({"success": True, "lead": lead_json(lead)})
+
+    @leads_schema.leads
+    def get(self, request: ApiRequest, agent_id: str) -> Response:
+        agent = chatbot_for(request.auth, agent_id)
+        number, size = _page(request)
+        found = _newest(agent, number, size, one_more=True)
+        pagination = {"page": number, "size": size, "hasMore": len(found) > size}
+        return Response(
+            {
+                "success": True,
+                "leads": [lead_json(lead) for lead in found[:size]],
+                "pagination": pagination,
+            }
+        )
+
+
+class LeadsExportView(SuccessErrors, ApiView):
+    """All leads of an agent as a table, written as it is read."""
+
+    content_negotiation_class = AnyNegotiation  # a table, whatever is accepted
+    agent: Agent
+    key_id: int | None
+
+    @leads_schema.export
+    async def get(self, request: ApiRequest, agent_id: str) -> StreamingHttpResponse:
+        name = f"leads-{self.agent.pk}-{timezone.now():%Y-%m-%d}.csv"
+        return StreamingHttpResponse(
+            self._table(sheets.pages(self.agent)),
+            content_type="text/csv; charset=utf-8",
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "X-Accel-Buffering": "no",
+            },
+        )
+
+    def read(self, request: ApiRequest, agent_id: str) -> None:
+        self.agent = agent = chatbot_for(request.auth, agent_id)
+        is_key = isinstance(request.auth, ApiKey)
+        self.key_id = request.auth.pk if is_key else None
+        AuditEvent.objects.create(
+            workspace_id=agent.workspace_id,
+            actor=request.user,  # None for a key
+            action="leads.exported",
+            target=f"agent:{agent.pk}",
+            detail={"api_key": self.key_id} if is_key else {},
+        )
+
+    async def _table(self, pages: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Each page is a visit to a database thread. One that fails closes the
+        connection: the answer must not look like a whole one."""
+        async with revocations.watch(self.key_id) as revoked:
+            while True:
+                async with asyncio.timeout(PAGE_DEADLINE):
+                    page = await threads.run(next, pages, None)
+                if page is None:
+                    return
+                if revoked.is_set():
+                    raise ConnectionAbortedError("The API key was revoked.")
+                if page:
+                    yield page
+
+
+class GetLeadsView(ApiView):
+    """An agent's leads, as Chatbase's clients know them."""
+
+    @leads_schema.get_leads
+    def get(self, request: ApiRequest) -> Response:
+        chatbot_id = query.parameter(request, "chatbotId")
+        if chatbot_id is None:
+            raise InvalidBody({"chatbotId": "This field is required."})
+        agent = chatbot_for(request.auth, chatbot_id)
+        number, size = _page(request)
+        found = _newest(agent, number, size, **_days(request))
+        return Response({"collectedCustomers": [chatbase_json(lead) for lead in found]})
+
+
+def lead_json(lead: Lead) -> dict[str, Any]:
+    return {
+        "id": str(lead.pk),
+        "agentId": lead.agent_id,
+        "conversationId": lead.conversation_id and str(lead.conversation_id),
+        "name": lead.name,
+        "email": lead.email,
+        "phone": lead.phone,
+        "fields": lead.fields,
+        "createdAt": milliseconds(lead.created_at),
+    }
+
+
+def chatbase_json(lead: Lead) -> dict[str, Any]:
+    return {
+        "id": str(lead.pk),
+        "name": lead.name,
+        "email": lead.email,
+        "phone": lead.phone,
+        "created_at": iso(lead.created_at),
+        "chatbot_id": str(lead.agent_id),
+        "account_id": str(lead.workspace_id),
+    }
+
+
+def _check_rate(request: HttpRequest, agent: Agent) -> None:
+    """TooManyRequests, where an address has left many leads with this agent."""
+    used = get_usage(
+        request,
+        group=f"leads:{agent.pk}:",
+        key=lambda _, request: address_bucket(client_address(request)),
+        rate=settings.LEADS_RATE,
+        increment=True,
+    )
+    if used and used["should_limit"]:
+        raise TooManyRequests(max(1, used["time_left"]))
+
+
+def _conversation_of(request: ApiRequest, agent: Agent, body: LeadBody) -> int | None:
+    """The conversation that is named. NotFound, where it is not the agent's, or for who
+    has neither key nor token."""
+    named = request.data.get("conversationId")
+    if named is None or "conversationId" in body.errors:
+        return None
+    conversation_id = int(named)
+    if request.auth is None:
+        token = request.headers.get("X-Visitor-Token")
+        token = token or request.data.get("visitorToken")
+        if not visitors.holds(token, conversation_id):
+            raise ConversationNotFound
+    if not agent.conversations.filter(pk=conversation_id).exists():
+        raise ConversationNotFound
+    return conversation_id
+
+
+class ConversationNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("This agent has no such conversation.")
+
+
+def _page(request: ApiRequest) -> tuple[int, int]:
+    size = query.counting(
+        request,
+        "size",
+        default=leads_schema.DEFAULT_SIZE,
+        most=leads_schema.MAX_SIZE,
+    )
+    return query.counting(request, "page", default=1), size
+
+
+def _days(request: ApiRequest) -> dict[str, Any]:
+    """The days from the first to the last, both whole, as a filter."""
+    since, before = query.whole_days(
+        query.day(request, "startDate"), query.day(request, "endDate")
+    )
+    bounds = {"created_at__gte": since, "created_at__lt": before}
+    return {name: moment for name, moment in bounds.items() if moment is not None}
+
+
+def _newest(
+    agent: Agent, number: int, size: int, *, one_more: bool = False, **filters: Any
+) -> list[Lead]:
+    """A page of the agent's leads; on demand with the one that comes after it."""
+    offset = (number - 1) * size
+    if offset > MAX_OFFSET:
+        return []
+    order = ("-created_at", "-pk")
+    # A deep page is found in the index alone; only then are its rows read.
+    wanted = Lead.objects.filter(agent=agent, **filters).order_by(*order)
+    wanted = wanted[offset : offset + size + one_more]
+    found = Lead.objects.for_workspace(agent.workspace_id)
+    return list(found.filter(pk__in=wanted.values("pk")).order_by(*order))
