@@ -1,7 +1,7 @@
 """The pages /agents/<id>/conversations and /conversations/<id>: for every member."""
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -55,8 +55,9 @@ def conversations(request: WorkspaceRequest, agent_id: str) -> HttpResponse:
             "command": chat_command(agent) if is_empty else "",
         },
     )
-    # The address without what the form has left empty.
-    response["HX-Push-Url"] = request.path + filters.query(after)
+    if _is_of_form(request):
+        # The address without what the form has left empty.
+        response["HX-Push-Url"] = request.path + filters.query(after)
     return response
 
 
@@ -85,6 +86,13 @@ def conversation(request: WorkspaceRequest, conversation_id: str) -> HttpRespons
             "base_url": settings.BASE_URL,
         },
     )
+
+
+def _is_of_form(request: HttpRequest) -> bool:
+    """The form asks by htmx, which also asks when one goes back: nothing is new then,
+    and what was pushed would be gone to again and again."""
+    headers = request.headers
+    return "HX-Request" in headers and "HX-History-Restore-Request" not in headers
 
 
 def _conversation(request: WorkspaceRequest, conversation_id: str) -> Conversation:
