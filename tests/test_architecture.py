@@ -29,7 +29,7 @@ ROOMS = [
     "workspaces",
 ]
 # Pages that somebody without a workspace must reach.
-OPEN_PAGES = ("accounts/", "admin/", "healthz", "readyz")
+OPEN_PAGES = ("accounts/", "admin/", "healthz", "readyz", "uploads/")
 
 
 @pytest.mark.django_db

@@ -12,13 +12,14 @@ from rest_framework.fields import empty
 from agents import engines, pictures
 from agents.models import Agent, AgentStatus, Widget
 from agents.widgets import MOST_STYLES
-from bookbag.api.fields import StrictBooleanField, StrictCharField
+from bookbag.api.fields import StrictBooleanField, StrictCharField, is_blank
 from knowledge.models import MAX_CHARACTERS
 
 MOST_URLS = 100
 LONGEST_URL = 2_000
 MOST_MESSAGES, LONGEST_MESSAGE = 50, 1_000
 MOST_DOMAINS = 100
+LONGEST_HOST = 253
 LONGEST_LABEL = 200
 LONGEST_STYLE = 1_000
 LONGEST_STYLE_NAME = 60
@@ -66,6 +67,10 @@ class TextField(StrictCharField):
             )
         return super().run_validation(data)
 
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        return "" if is_blank(text) else text
+
 
 class WholeNumberField(serializers.IntegerField):
     """A JSON integer: not "1", not 1.0, not true."""
@@ -85,6 +90,15 @@ class NumberField(serializers.FloatField):
         return data
 
 
+class ListField(serializers.ListField):
+    """Looks how long a list is before it looks at what is in it."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 @extend_schema_field(
     {
         "oneOf": [
@@ -93,15 +107,14 @@ class NumberField(serializers.FloatField):
         ]
     }
 )
-class LinesField(serializers.ListField):
+class LinesField(ListField):
     """A list of strings; or one string, with a line for each. Blank ones are left
     out."""
 
     def to_internal_value(self, data: Any) -> list[str]:
         if isinstance(data, str):
-            data = data.split("\n")
-        lines = super().to_internal_value(data)
-        return [line for line in lines if line]
+            data = [line for line in data.split("\n") if not is_blank(line)]
+        return [line for line in super().to_internal_value(data) if not is_blank(line)]
 
 
 class HostField(StrictCharField):
@@ -114,14 +127,16 @@ class HostField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).lower().removesuffix(".")
-        if not text:
+        if is_blank(text):
             return text
+        if len(text) > LONGEST_HOST:
+            self.fail("host")
         star = "*." if text.startswith("*.") else ""
         try:
             host = star + text.removeprefix("*.").encode("idna").decode().lower()
         except UnicodeError:
             self.fail("host")
-        if len(host) > 253 or not _HOST.match(host):
+        if len(host) > LONGEST_HOST or not _HOST.match(host):
             self.fail("host")
         return host
 
@@ -141,13 +156,33 @@ class ColourField(serializers.Field):
             self.fail("invalid")
 
 
+class ScalarField(serializers.Field):
+    """Any JSON but lists and objects, as it is."""
+
+    default_error_messages = {
+        "invalid": "Must be a string, a number, true or false.",
+        "max_length": f"Must have {LONGEST_STYLE:,} characters at most.",
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict | list):
+            self.fail("invalid")
+        if isinstance(data, str) and len(data) > LONGEST_STYLE:
+            self.fail("max_length")
+        return data
+
+
+COLOUR = ColourField(allow_null=True)
+SCALAR = ScalarField(allow_null=True)
+
+
 class ModelField(StrictCharField):
     def to_internal_value(self, data: Any) -> str:
         model = super().to_internal_value(data)
         if not engines.is_known(model):
             there = ", ".join(engines.ENGINES)
             raise serializers.ValidationError(
-                f"There is no such model here. Choose one of: {there}."
+                f"There is no model called “{model[:120]}” here, only: {there}."
             )
         return model
 
@@ -182,7 +217,7 @@ class NewChatbot(serializers.Serializer):
         trim_whitespace=False,
         help_text=f"What it knows: at most {MAX_CHARACTERS:,} characters.",
     )
-    urlsToScrape = serializers.ListField(
+    urlsToScrape = ListField(
         child=StrictCharField(max_length=LONGEST_URL),
         required=False,
         allow_null=True,
@@ -225,18 +260,15 @@ class Styles(serializers.Serializer):
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        known: dict[str, Any] = super().to_internal_value(data)
-        if len(data) > MOST_STYLES:
+        if isinstance(data, dict) and len(data) > MOST_STYLES:
             raise serializers.ValidationError(f"There may be {MOST_STYLES} at most.")
+        known: dict[str, Any] = super().to_internal_value(data)
         if not all(1 <= len(name) <= LONGEST_STYLE_NAME for name in data):
             raise serializers.ValidationError(
                 f"A style's name has 1 to {LONGEST_STYLE_NAME} characters."
             )
         others = {name: data[name] for name in data if name not in self.fields}
-        flaws = {name: why for name in others if (why := _flaw(name, others[name]))}
-        if flaws:
-            raise serializers.ValidationError(flaws)
-        return {**others, **known}
+        return {**_checked(others), **known}
 
 
 class LeadFormField(serializers.Serializer):
@@ -346,10 +378,15 @@ class ProfilePicture(ChatbotReference):
     )
 
 
-def _flaw(name: str, value: object) -> str | None:
-    """What is wrong with a style that only its sender knows."""
-    if isinstance(value, dict | list):
-        return "Must be a string, a number, true or false."
-    if isinstance(value, str) and len(value) > LONGEST_STYLE:
-        return f"Must have {LONGEST_STYLE:,} characters at most."
-    return None
+def _checked(styles: dict[str, Any]) -> dict[str, Any]:
+    """Styles that only their sender knows."""
+    checked, flaws = {}, {}
+    for name, value in styles.items():
+        field = COLOUR if name.endswith("Color") else SCALAR
+        try:
+            checked[name] = field.run_validation(value)
+        except serializers.ValidationError as flaw:
+            flaws[name] = flaw.detail
+    if flaws:
+        raise serializers.ValidationError(flaws)
+    return checked
