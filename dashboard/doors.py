@@ -26,8 +26,10 @@ from rest_framework.permissions import SAFE_METHODS
 from bookbag.api.clothes import success_flag
 from bookbag.api.errors import error_response, of_status
 from bookbag.api.views import ApiView
+from contacts.api import leads
 from conversations.api import v1_reading
 from dashboard.conversations import views as conversation_pages
+from dashboard.leads import views as lead_pages
 from workspaces.authentication import MemberAuthentication
 from workspaces.models import Role
 
@@ -98,6 +100,8 @@ agent_conversations = door(
     v1_reading.AgentConversationsView, conversation_pages.conversations
 )
 conversation = door(v1_reading.ConversationView, conversation_pages.conversation)
+agent_leads = door(leads.LeadsView, lead_pages.leads)
+agent_leads_export = door(leads.LeadsExportView)
 
 
 # --- Errors that no view has seen to ------------------------------------------------

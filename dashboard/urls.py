@@ -20,7 +20,12 @@ urlpatterns = [
         name="agent_conversations",
     ),
     path("conversations/<conversation_id>", doors.conversation, name="conversation"),
-    path("agents/<str:agent_id>/leads", leads.leads, name="agent_leads"),
+    path("agents/<agent_id>/leads", doors.agent_leads, name="agent_leads"),
+    path(
+        "agents/<agent_id>/leads/export",
+        doors.agent_leads_export,
+        name="agent_leads_export",
+    ),
     # /apikeys
     path("apikeys", keys.keys, name="api_keys"),
     path("apikeys/new", keys.new_key, name="new_api_key"),

@@ -2,11 +2,11 @@
 whole transcripts to Bookbag's own."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from rest_framework.response import Response
 
 from agents.access import chatbot_for
@@ -27,7 +27,13 @@ from conversations.api.v1_shapes import (
     conversation_json,
     message_json,
 )
-from conversations.models import Channel, Conversation, Message, ToolCall
+from conversations.models import (
+    Channel,
+    Conversation,
+    Message,
+    MessageQuerySet,
+    ToolCall,
+)
 from workspaces.models import Member
 
 # --- To Chatbase's clients ----------------------------------------------------------
@@ -60,8 +66,8 @@ class Asked:
     @classmethod
     def of(cls, request: ApiRequest) -> "Asked":
         """As the address has it. InvalidBody."""
-        number = _counting_number(request, "page", default=1)
-        size = _counting_number(request, "size", default=DEFAULT_SIZE, most=MAX_SIZE)
+        number = query.counting(request, "page", default=1)
+        size = query.counting(request, "size", default=DEFAULT_SIZE, most=MAX_SIZE)
         return cls(
             channels=_channels(request),
             days=_days(request),
@@ -72,15 +78,13 @@ class Asked:
     def conversations(self, agent: Agent) -> list[Conversation]:
         if self.offset > MAX_OFFSET:
             return []
-        # The agent is this workspace's, and so is all that is its own. Naming the
-        # workspace again would have every row on the way visited, where now a deep
-        # page is found in the index alone.
+        # A deep page is found in the index alone; only then are its rows read.
         wanted = Conversation.objects.filter(agent=agent, **self.days)
         if self.channels is not None:
             wanted = wanted.filter(channel__in=self.channels)
         page = wanted.order_by(*BEGUN)[self.offset : self.offset + self.size]
-        shown = conversations_of(agent).filter(pk__in=page.values("pk"))
-        return list(shown.order_by(*BEGUN))
+        found = Conversation.objects.for_workspace(agent.workspace_id)
+        return list(found.filter(pk__in=page.values("pk")).order_by(*BEGUN))
 
 
 class GetConversationsView(ApiView):
@@ -90,7 +94,7 @@ class GetConversationsView(ApiView):
     def get(self, request: ApiRequest) -> Response:
         self.agent = _chatbot(request)
         conversations = Asked.of(request).conversations(self.agent)
-        said = _said(self.agent, conversations)
+        said = _said(conversations)
         return Response(
             {"data": [chatbase_json(one, said[one.pk]) for one in conversations]}
         )
@@ -101,18 +105,6 @@ def _chatbot(request: ApiRequest) -> Agent:
     if chatbot_id is None:
         raise InvalidBody({"chatbotId": "This field is required."})
     return chatbot_for(request.auth, chatbot_id)
-
-
-def _counting_number(
-    request: ApiRequest, name: str, *, default: int, most: int | None = None
-) -> int:
-    number = query.integer(request, name)
-    if number is None:
-        return default
-    if number < 1 or (most is not None and number > most):
-        upto = f" and at most {most}" if most is not None else ""
-        raise InvalidBody({name: f"Must be at least 1{upto}."})
-    return number
 
 
 def _channels(request: ApiRequest) -> frozenset[Channel] | None:
@@ -140,17 +132,13 @@ def _days(request: ApiRequest) -> dict[str, Any]:
     return {name: moment for name, moment in bounds.items() if moment is not None}
 
 
-def _said(
-    agent: Agent, conversations: Sequence[Conversation]
-) -> dict[int, Sequence[Said]]:
+def _said(conversations: Iterable[Conversation]) -> dict[int, list[Said]]:
     """What is shown of all of them, in one query."""
-    said: dict[int, list[Said]] = defaultdict(list)
-    if conversations:
-        messages = Message.objects.for_workspace(agent.workspace_id).readable()
-        messages = messages.filter(conversation__in=[one.pk for one in conversations])
-        for row in messages.order_by("pk").values_list(*Said._fields):
-            said[row[0]].append(Said._make(row))
-    return said  # type: ignore[return-value]  # lists are sequences
+    said = defaultdict(list)
+    messages = _messages(conversations).order_by("conversation", "pk")
+    for row in messages.values_list(*Said._fields):
+        said[row[0]].append(Said._make(row))
+    return said
 
 
 # --- In Bookbag's own words ---------------------------------------------------------
@@ -169,7 +157,7 @@ class AgentConversationsView(SuccessErrors, ApiView):
         most = MOST if limit is None else min(max(limit, 1), MOST)
         found = conversations_of(agent).select_related("contact")
         conversations = found.order_by(*NEWEST_ACTIVITY)[:most]
-        counts = _message_counts(agent, conversations)
+        counts = _message_counts(conversations)
         data = [conversation_json(one, counts.get(one.pk, 0)) for one in conversations]
         return Response({"success": True, "conversations": data})
 
@@ -181,7 +169,7 @@ class ConversationView(SuccessErrors, ApiView):
     def get(self, request: ApiRequest, conversation_id: str) -> Response:
         conversation = _conversation_for(request.auth, conversation_id)
         self.agent = conversation.agent
-        messages = list(_transcript(conversation))
+        messages = list(_messages([conversation]).order_by("pk"))
         calls = _tool_calls(conversation)
         data = conversation_json(conversation, len(messages))
         data["messages"] = [message_json(one, calls[one.pk]) for one in messages]
@@ -204,25 +192,23 @@ def _conversation_for(caller: ApiKey | Member, conversation_id: str) -> Conversa
     return conversation
 
 
-def _message_counts(
-    agent: Agent, conversations: Iterable[Conversation]
-) -> dict[int, int]:
-    messages = Message.objects.for_workspace(agent.workspace_id).readable()
-    messages = messages.filter(conversation__in=[one.pk for one in conversations])
-    counts = messages.order_by().values("conversation_id").annotate(count=Count("pk"))
+def _message_counts(conversations: Iterable[Conversation]) -> dict[int, int]:
+    by_conversation = _messages(conversations).order_by().values("conversation_id")
+    counts = by_conversation.annotate(count=Count("pk"))
     return dict(counts.values_list("conversation_id", "count"))
-
-
-def _transcript(conversation: Conversation) -> QuerySet[Message]:
-    messages = Message.objects.for_workspace(conversation.workspace_id).readable()
-    # The journal is as long as a reply has deltas, and nobody reads it here.
-    return messages.filter(conversation=conversation).order_by("pk").defer("journal")
 
 
 def _tool_calls(conversation: Conversation) -> dict[int, list[ToolCall]]:
     """By the message that made them."""
-    found = ToolCall.objects.for_workspace(conversation.workspace_id)
     calls = defaultdict(list)
-    for call in found.filter(conversation=conversation).order_by("pk"):
+    for call in conversation.tool_calls.order_by("pk"):
         calls[call.message_id].append(call)
     return calls
+
+
+def _messages(conversations: Iterable[Conversation]) -> MessageQuerySet:
+    """What is shown of these, which somebody has made sure are the caller's. Naming the
+    workspace as well, a database may go through all of its messages."""
+    ids = [conversation.pk for conversation in conversations]
+    # The journal is as long as a reply has deltas, and nobody reads it here.
+    return Message.objects.filter(conversation__in=ids).readable().defer("journal")

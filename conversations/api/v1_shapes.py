@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from bookbag.api.times import iso, milliseconds
 from conversations.api.shapes import ANSWERED, STATUS
 from conversations.models import (
     Channel,
@@ -14,19 +15,6 @@ from conversations.models import (
     MessageRole,
     ToolCall,
 )
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MILLISECOND = dt.timedelta(milliseconds=1)
-
-
-def iso(moment: dt.datetime) -> str:
-    """2026-11-22T07:00:00.000Z"""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def milliseconds(moment: dt.datetime) -> str:
-    return str((moment - _EPOCH) // _MILLISECOND)
-
 
 # --- To Chatbase's clients ----------------------------------------------------------
 
