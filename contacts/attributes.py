@@ -15,7 +15,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from agents.models import Agent
-from contacts.models import AttributeType, CustomAttribute
+from contacts.models import ATTRIBUTE_NAME, AttributeType, CustomAttribute
 
 MOST = 500  # attributes of an agent: they are listed, and looked up, all at once
 LARGEST = 16 * 1024  # bytes of a contact's custom attributes, as JSON
@@ -56,6 +56,13 @@ class Flaw:
 
 def schema_of(agent: Agent) -> Schema:
     return {one.name: one for one in agent.custom_attributes.all()}
+
+
+def named(agent: Agent, name: str) -> CustomAttribute | None:
+    # What could be none is not asked for: PostgreSQL refuses some of it.
+    if not re.match(ATTRIBUTE_NAME, name):
+        return None
+    return agent.custom_attributes.filter(name=name).first()
 
 
 def define(
