@@ -1,12 +1,18 @@
 import json
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
+from rest_framework import serializers
 
-from agents.models import Action, Agent, no_parameters
+from agents import pictures, widgets
+from agents.api.chatbots_bodies import ChatbotSettings
+from agents.models import Action, Agent, Widget, no_parameters
 from bookbag.admin import TenantAdmin
 from bookbag.api.errors import InvalidBody
 from bookbag.api.parsers import parse_object
@@ -153,3 +159,123 @@ class ActionAdmin(TenantAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fixed = ["agent"] if obj else []
         return [*fixed, *super().get_readonly_fields(request, obj)]
+
+
+class PictureField(forms.FileField):
+    """A picture that is drawn anew, as the API does."""
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        file = super().clean(data, initial)
+        if not isinstance(file, UploadedFile):
+            return file
+        try:
+            return pictures.as_file(pictures.redraw(file.read()))
+        except pictures.NotAPicture as reason:
+            raise forms.ValidationError(str(reason)) from None
+
+
+class WidgetForm(forms.ModelForm):
+    """What may stand in it is what the API takes."""
+
+    initial_messages = LinesField(required=False, help_text="One a line.")
+    suggested_messages = LinesField(required=False, help_text="One a line.")
+    domains = LinesField(
+        required=False, help_text="One a line: example.com, *.example.com."
+    )
+    styles = ParametersField(
+        required=False, widget=forms.Textarea(attrs={"rows": 10}), initial=dict
+    )
+    lead_form = ParametersField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        initial=dict,
+        help_text=Widget._meta.get_field("lead_form").help_text,
+    )
+    icon = PictureField(required=False, help_text="Square, less than 1 MB.")
+    profile_picture = PictureField(required=False, help_text="Square, less than 1 MB.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
+        if agent and workspace and agent.workspace != workspace:
+            self.add_error("agent", "This agent is of another workspace.")
+        return cleaned
+
+    def clean_initial_messages(self) -> Any:
+        return self._as_the_api_takes("initial_messages", "initialMessages")
+
+    def clean_suggested_messages(self) -> Any:
+        return self._as_the_api_takes("suggested_messages", "suggestedMessages")
+
+    def clean_domains(self) -> Any:
+        return self._as_the_api_takes("domains", "domains")
+
+    def clean_ip_limit(self) -> Any:
+        return self._as_the_api_takes("ip_limit", "ipLimit")
+
+    def clean_ip_limit_timeframe(self) -> Any:
+        return self._as_the_api_takes("ip_limit_timeframe", "ipLimitTimeframe")
+
+    def clean_styles(self) -> Any:
+        styles = self._as_the_api_takes("styles", "styles")
+        return widgets.merged({}, styles or {})
+
+    def clean_lead_form(self) -> Any:
+        form = self._as_the_api_takes("lead_form", "collectCustomerInformation")
+        return widgets.merged({}, form or {})
+
+    def _as_the_api_takes(self, name: str, field: str) -> Any:
+        try:
+            return (
+                ChatbotSettings().fields[field].run_validation(self.cleaned_data[name])
+            )
+        except serializers.ValidationError as flaw:
+            raise forms.ValidationError(
+                InvalidBody({"": flaw.detail}).message
+            ) from None
+
+
+@admin.register(Widget)
+class WidgetAdmin(TenantAdmin):
+    form = WidgetForm
+    fields = (
+        "workspace",
+        "agent",
+        "initial_messages",
+        "suggested_messages",
+        "domains",
+        "only_allowed_domains",
+        "ip_limit",
+        "ip_limit_timeframe",
+        "ip_limit_message",
+        "styles",
+        "lead_form",
+        "icon",
+        "profile_picture",
+        "updated_at",
+    )
+    readonly_fields = ("updated_at",)
+    autocomplete_fields = ("workspace", "agent")
+    list_display = ("agent", "id", "workspace", "only_allowed_domains", "updated_at")
+    list_filter = ("only_allowed_domains",)
+    list_select_related = ("agent", "workspace")
+    search_fields = ("=id", "agent__name", "workspace__name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fixed = ["agent"] if obj else []
+        return [*fixed, *super().get_readonly_fields(request, obj)]
+
+    def save_model(
+        self, request: HttpRequest, obj: Widget, form: forms.ModelForm, change: bool
+    ) -> None:
+        if not change:
+            obj.save()
+        elif form.changed_data:
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        for kind in {"icon", "profile_picture"} & set(form.changed_data):
+            if former := form.initial.get(kind):
+                transaction.on_commit(partial(pictures.remove, former.name))
+
+    def has_delete_permission(self, request: HttpRequest, *args: Any) -> bool:
+        """With it the secret would go that its sites sign their visitors with."""
+        return False

@@ -6,12 +6,12 @@ import re
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import models, transaction
 from PIL import Image, ImageOps
 
 from agents import widgets
@@ -27,7 +27,6 @@ MOST_PIXELS = 4096  # a side: a small file may unfold to gigabytes
 SIDE = 512  # what is kept; no page shows it larger
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 TYPES = {"png": "image/png", "jpg": "image/jpeg"}  # that we write
-FOLDERS: dict[Kind, str] = {"icon": "icons", "profile_picture": "pictures"}
 _OURS = re.compile(r"\A(?:icons|pictures)/[0-9a-f]{32}\.(png|jpg)\Z")
 
 
@@ -64,7 +63,7 @@ def redraw(file: bytes) -> Picture:
 
 def give(agent: Agent, kind: Kind, picture: Picture) -> None:
     """From now on the agent has this one, and the former is gone."""
-    name = _store(FOLDERS[kind], picture)
+    name = _store(kind, picture)
     try:
         with transaction.atomic():
             _exchange(widgets.locked(agent), kind, name)
@@ -91,9 +90,16 @@ def find(name: str) -> Picture | None:
         return None
 
 
-def name_for(folder: str, picture: Picture) -> str:
-    """One that nobody can guess."""
-    return f"{folder}/{secrets.token_hex(16)}.{picture.extension}"
+def as_file(picture: Picture) -> ContentFile:
+    """To be kept, under a name that nobody can guess."""
+    name = f"{secrets.token_hex(16)}.{picture.extension}"
+    return ContentFile(picture.content, name)
+
+
+def path_of(kind: Kind, file: ContentFile) -> str:
+    """In the folder of its kind."""
+    field = cast(models.FileField, Widget._meta.get_field(kind))
+    return field.generate_filename(None, file.name)
 
 
 def remove(name: str) -> None:
@@ -114,11 +120,10 @@ def _exchange(widget: Widget, kind: Kind, name: str) -> None:
     transaction.on_commit(partial(remove, former))
 
 
-def _store(folder: str, picture: Picture) -> str:
+def _store(kind: Kind, picture: Picture) -> str:
+    file = as_file(picture)
     try:
-        return default_storage.save(
-            name_for(folder, picture), ContentFile(picture.content)
-        )
+        return default_storage.save(path_of(kind, file), file)
     except OSError as problem:  # no room, no right, no connection
         log.error("a picture could not be kept", exc_info=problem)
         raise Unavailable from problem

@@ -29,21 +29,21 @@ def change(agent: Agent, settings: Mapping[str, Any]) -> None:
             if value is None:
                 value = Widget._meta.get_field(name).get_default()
             elif name in MERGED:
-                value = _merged(getattr(widget, name), value)
+                value = merged(getattr(widget, name), value)
             setattr(widget, name, value)
         if len(widget.styles) > MOST_STYLES:
             raise InvalidBody({"styles": f"There may be {MOST_STYLES} at most."})
         widget.save(update_fields=[*settings, "updated_at"])
 
 
-def _merged(kept: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def merged(kept: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Both, at every level; what is given counts, and None removes."""
-    merged = dict(kept) if isinstance(kept, dict) else {}
+    both = dict(kept) if isinstance(kept, dict) else {}
     for name, value in given.items():
         if value is None:
-            merged.pop(name, None)
+            both.pop(name, None)
         elif isinstance(value, dict):
-            merged[name] = _merged(merged.get(name), value)
+            both[name] = merged(both.get(name), value)
         else:
-            merged[name] = value
-    return merged
+            both[name] = value
+    return both

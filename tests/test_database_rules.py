@@ -10,9 +10,10 @@ from django.apps import apps
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from agents.models import Action, Agent
+from agents.models import Action, Agent, Widget
 from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.tenancy import TenantModel, tenant_references
+from contacts.models import Lead
 from conversations.models import (
     Conversation,
     ConversationEvent,
@@ -24,6 +25,7 @@ from imports.models import Import, ImportedRow
 from knowledge.models import Chunk, Document, Source
 from tests.conftest import make_member, make_user, make_workspace
 from usage.models import AuditEvent, LedgerEntry
+from webhooks.models import WebhookEvent
 from workspaces.models import LastOwner, Member, Role, User, Workspace
 
 REFERENCES = [
@@ -88,8 +90,14 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
         source_id="s",
         row_id=agent.pk,
     )
+    widget = Widget.objects.create(workspace=workspace, agent=agent)
     rows = (agent, newer, source, document, chunk, conversation, reply, call, event)
-    return {type(row): row for row in (*rows, claim, action, origin, brought)}
+    lead = Lead.objects.create(
+        workspace=workspace, agent=agent, conversation=conversation, name="Ada"
+    )
+    told = WebhookEvent.objects.create(workspace=workspace, name="lead.created")
+    rows = (*rows, lead, told)
+    return {type(row): row for row in (*rows, widget, claim, action, origin, brought)}
 
 
 @pytest.fixture

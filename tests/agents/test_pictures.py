@@ -294,7 +294,8 @@ def test_no_other_file_is_served(client: Client, tmp_path: Path) -> None:
 
 
 def test_it_is_served_by_the_real_server(http: httpx.Client, tmp_path: Path) -> None:
-    name = pictures.name_for("icons", picture := pictures.redraw(drawn()))
+    picture = pictures.redraw(drawn())
+    name = pictures.path_of("icon", pictures.as_file(picture))
     (tmp_path / "icons").mkdir()
     (tmp_path / name).write_bytes(picture.content)
     assert default_storage.exists(name)
