@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 SECONDS = 10  # of CPU; the largest honest pages take one
-MEMORY = 1024 * 1024 * 1024
+MEMORY = 512 * 1024 * 1024  # and those take 150 MB
 
 
 def _names(text: str) -> frozenset[str]:

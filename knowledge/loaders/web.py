@@ -6,9 +6,9 @@ import os
 import re
 import subprocess
 import sys
-from email.message import Message
 
 from bookbag import outbound
+from bookbag.outbound import Fetched
 from knowledge.chunking import Piece, chunks
 from knowledge.loaders import page
 from knowledge.loaders.page import Page
@@ -26,6 +26,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_PARAMETER = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 _META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([a-z0-9_:-]+)", re.IGNORECASE)
 _META_WITHIN = 1024  # bytes, as browsers look
 # Browsers read these as the larger sets that pages of this name are really in.
@@ -75,12 +76,11 @@ def _page(url: str) -> Page:
         again = status >= 500 or status in _TRY_AGAIN
         sentence = f"The page could not be read: its server answered {status}."
         raise LoadLater(sentence) if again else LoadError(sentence)
-    header = Message()
-    header["Content-Type"] = fetched.content_type
-    kind = header.get_content_type() if fetched.content_type else _guess(fetched.body)
+    kind = fetched.content_type.partition(";")[0].strip().lower()
+    kind = kind or _guess(fetched.body)
     if kind not in _HTML | _PLAIN:
         raise LoadError("The page is neither HTML nor plain text.")
-    words = _decoded(fetched.body, header, look_inside=kind in _HTML)
+    words = _decoded(fetched, look_inside=kind in _HTML)
     if kind in _HTML:
         return _read(words)
     title = _TITLE.match(words)
@@ -93,20 +93,21 @@ def _guess(body: bytes) -> str:
     return "text/html" if is_html else "application/octet-stream"
 
 
-def _decoded(body: bytes, header: Message, *, look_inside: bool) -> str:
+def _decoded(fetched: Fetched, *, look_inside: bool) -> str:
+    body = fetched.body
     for bom, charset in _BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(charset, errors="replace")
-    named = header.get_param("charset")
-    charset = _charset(named) if isinstance(named, str) else None
-    if not charset and look_inside and (found := _META.search(body, 0, _META_WITHIN)):
-        charset = _charset(found[1].decode())
-        if charset and charset.startswith("utf-16"):  # or it could not have been read
-            charset = "utf-8"
+    header = _PARAMETER.search(fetched.content_type)
+    named = _charset(header[1]) if header else None
+    if not named and look_inside and (found := _META.search(body, 0, _META_WITHIN)):
+        named = _charset(found[1].decode("ascii"))
+        if named and named.startswith("utf-16"):  # or it could not have been found
+            named = "utf-8"
+    if named:
+        return body.decode(named, errors="replace")
     try:
-        return body.decode(
-            charset or "utf-8", errors="replace" if charset else "strict"
-        )
+        return body.decode()
     except UnicodeDecodeError:
         return body.decode("cp1252", errors="replace")
 

@@ -264,7 +264,7 @@ def test_the_deadline_is_for_all_redirects_together(site: Site) -> None:
     site.pages["/"] = slow
     with pytest.raises(outbound.OutboundUnreachable):
         outbound.fetch(site.url(), deadline=1)
-    assert 0 < len(site.visits) < 4
+    assert len(site.visits) < 4
 
 
 def test_a_name_server_that_is_silent_is_given_up(site: Site) -> None:
