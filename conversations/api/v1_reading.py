@@ -114,7 +114,7 @@ def _channels(request: ApiRequest) -> frozenset[Channel] | None:
         if label.lower() not in {*CHANNELS, *ELSEWHERE}:
             known = ", ".join(Channel.labels)
             raise InvalidBody(
-                {"filteredSources": f"There is no source “{label}”. Use: {known}."}
+                {"filteredSources": f"There is no source “{label[:60]}”. Use: {known}."}
             )
     if not labels:
         return None
