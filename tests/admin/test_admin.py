@@ -30,6 +30,7 @@ OURS = [
         "agents",
         "conversations",
         "imports",
+        "webhooks",
     ]
     for model in apps.get_app_config(app).get_models()
 ]
@@ -43,7 +44,7 @@ READ_ONLY = [
     "IdempotencyKey",
 ]
 READ_ONLY += ["ConversationTotal", "LedgerEntry", "DailyUsage", "RequestCount"]
-READ_ONLY += ["AuditEvent", "Import", "ImportedRow"]
+READ_ONLY += ["AuditEvent", "WebhookEvent", "Import", "ImportedRow"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
 
