@@ -31,6 +31,11 @@ from bookbag import environment
         (lambda: environment.database("X", ""), "nonsense"),
         (lambda: environment.database("X", ""), "mysql://host/name"),
         (lambda: environment.redis_url("X"), "nonsense"),
+        (lambda: environment.rate("X", "30/m"), "30"),
+        (lambda: environment.rate("X", "30/m"), "0/m"),
+        (lambda: environment.rate("X", "30/m"), "30/0s"),
+        (lambda: environment.rate("X", "30/m"), "30/w"),
+        (lambda: environment.rate("X", "30/m"), "٣٠/m"),
         (lambda: environment.folder("X", Path()), "/etc/passwd/below"),
         (lambda: environment.folder("X", Path()), "/proc/nope"),
     ],
@@ -55,6 +60,7 @@ def test_an_empty_variable_is_an_unset_one(
     assert environment.switch("X", default=True) is True
     assert environment.names("X", ["a"]) == ["a"]
     assert environment.redis_url("X") == ""
+    assert environment.rate("X", "30/m") == "30/m"
     assert environment.database("X", "sqlite:////tmp/x")["NAME"] == "/tmp/x"
 
 
