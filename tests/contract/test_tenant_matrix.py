@@ -67,8 +67,6 @@ ROUTES: dict[str, Row | None] = {
     "v2_health": None,
     "schema": None,
     "api_docs": None,
-    "v1_schema": None,
-    "v1_docs": None,
     "api_unknown": None,
     "openai_unknown": None,
     "v2_me": Row(),
@@ -237,7 +235,9 @@ def cells(row: Row, ours: Tenant, theirs: Tenant) -> Iterator[Cell]:
 
 
 def test_every_api_route_has_a_row() -> None:
-    assert {pattern.name for pattern in api_routes()} == set(ROUTES)
+    names = {str(pattern.name) for pattern in api_routes()}
+    # Those of v1 have a matrix of their own.
+    assert {name for name in names if not name.startswith("v1_")} == set(ROUTES)
 
 
 @pytest.mark.parametrize("route", [name for name, row in ROUTES.items() if row])
