@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 Kind = Literal["icon", "profile_picture"]
 
 MOST_BYTES = 1024 * 1024
-MOST_PIXELS = 4096  # a side: a small file may unfold to gigabytes
+MOST_PIXELS = 2048  # a side: a small file may unfold to gigabytes
+MOST_OF_A_PHOTOGRAPH = 4096  # which unfolds no further than is needed
 SIDE = 512  # what is kept; no page shows it larger
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 TYPES = {"png": "image/png", "jpg": "image/jpeg"}  # that we write
@@ -134,11 +135,12 @@ def _redraw(image: Image.Image) -> Picture:
     width, height = image.size
     if width != height:
         raise NotAPicture(f"The picture must be square; it is {width} × {height}.")
-    if width > MOST_PIXELS:
-        raise NotAPicture(f"The picture may be {MOST_PIXELS} × {MOST_PIXELS} at most.")
     is_photograph = image.format in ("JPEG", "MPO")
+    most = MOST_OF_A_PHOTOGRAPH if is_photograph else MOST_PIXELS
+    if width > most:
+        raise NotAPicture(f"The picture may be {most} × {most} pixels at most.")
     if is_photograph:
-        image.draft("RGB", (SIDE, SIDE))  # unfolds no more than is needed
+        image.draft("RGB", (SIDE, SIDE))
     drawn = ImageOps.exif_transpose(image).convert("RGB" if is_photograph else "RGBA")
     drawn.thumbnail((SIDE, SIDE))
     drawn.info.clear()  # or comments and profiles are written again

@@ -111,7 +111,7 @@ delete = _documented(
     "deleteChatbot",
     description="For every caller it is gone. Its conversations are kept.",
     parameters=[CHATBOT_ID],
-    errors=[400, 415],
+    errors=[400, 408, 413, 415],
     answers={200: _answer(Done, "It is gone.", message="Deleted successfully")},
 )
 upload_icon = _documented(
@@ -142,7 +142,7 @@ delete_icon = _documented(
     "Take a chatbot's icon away",
     "deleteChatbotIcon",
     parameters=[CHATBOT_ID],
-    errors=[400, 415],
+    errors=[400, 408, 413, 415],
     answers={
         200: _answer(Done, "It has none.", message="Chatbot icon deleted successfully.")
     },
@@ -151,7 +151,7 @@ delete_profile_picture = _documented(
     "Take a chatbot's profile picture away",
     "deleteChatbotProfilePicture",
     parameters=[CHATBOT_ID],
-    errors=[400, 415],
+    errors=[400, 408, 413, 415],
     answers={
         200: _answer(
             Done,

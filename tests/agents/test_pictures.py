@@ -134,7 +134,11 @@ def test_it_must_be_square_and_small() -> None:
     assert refusal(drawn() + b"\0" * 1024 * 1024) == (
         "The file must be smaller than 1 MB."
     )
-    assert "4096 × 4096 at most" in refusal(drawn(size=(5000, 5000), mode="1"))
+    assert "2048 × 2048 pixels at most" in refusal(drawn(size=(2049, 2049), mode="1"))
+    large = drawn("JPEG", size=(4096, 4096))
+    assert opened(pictures.redraw(large)).size == (512, 512)
+    larger = drawn("JPEG", size=(4097, 4097))
+    assert "4096 × 4096 pixels at most" in refusal(larger)
 
 
 @pytest.mark.parametrize(
