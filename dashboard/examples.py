@@ -5,7 +5,8 @@ import shlex
 
 from django.conf import settings
 
-from agents.models import Agent, AgentStatus
+from agents import sites
+from agents.models import Agent, AgentStatus, Widget
 from knowledge.models import Source, SourceKind, SourceStatus
 
 KEY = '-H "Authorization: Bearer $BOOKBAG_API_KEY"'
@@ -20,8 +21,10 @@ def chat_command(agent: Agent) -> str:
 def lead_command(agent: Agent) -> str:
     """A curl line that leaves a lead with the agent."""
     url = f"{settings.BASE_URL}/agents/{agent.pk}/leads"
-    # Anybody may, but not with a draft agent.
-    key = [] if agent.status == AgentStatus.ACTIVE else [KEY]
+    # Anybody may, unless the agent is a draft or keeps to some sites.
+    widget = Widget.objects.for_workspace(agent.workspace_id).filter(agent=agent)
+    is_open = sites.is_allowed(widget.first(), None)
+    key = [] if is_open and agent.status == AgentStatus.ACTIVE else [KEY]
     body = {
         "name": "Ada Lovelace",
         "email": "ada@example.com",

@@ -2,18 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.text import Truncator
 
+from contacts.leads import NAMED, as_text
 from contacts.models import Lead
 
 PHONE = re.compile(r"\A\+?[0-9 ()./-]{5,40}\Z")
 FEWEST_DIGITS = 5
-NAMED = ("name", "email", "phone")  # have columns of their own
 FEW = 4  # fields, and characters of one, that a row shows at once
 SHORT_LABEL, SHORT = 40, 120
 
@@ -64,15 +64,17 @@ def _tel(phone: str) -> str:
 
 
 def _others(lead: Lead) -> list[tuple[str, str]]:
-    """What was filled in beside name, email and phone."""
-    if not isinstance(lead.fields, dict):
-        return []
-    own = {name: getattr(lead, name) for name in NAMED}
+    """What was filled in beside what has a column of its own."""
     return [
         (label, _words(value))
         for label, value in lead.fields.items()
-        if own.get(label.casefold()) is None or own[label.casefold()] != value
+        if not _has_column(lead, label, value)
     ]
+
+
+def _has_column(lead: Lead, label: str, value: Any) -> bool:
+    name = label.strip().casefold()
+    return name in NAMED and getattr(lead, name) == (as_text(value) or None)
 
 
 def _words(value: object) -> str:

@@ -35,6 +35,6 @@ def test_nothing_is_marked_safe(path: Path) -> None:
 
 def test_stylesheets_name_no_colour_but_the_tokens() -> None:
     """Black and white veils aside; otherwise dark mode misses a place."""
-    for name in ("base", "layout", "home", "keys"):
+    for name in ("base", "layout", "home", "keys", "conversations", "leads"):
         css = (ROOT / "static" / "css" / f"{name}.css").read_text()
         assert not re.search(r"#[0-9a-f]{3,8}\b|oklch\(\d", css), name
