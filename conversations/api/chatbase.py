@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from agents import engines
 from agents.access import chatbot_for
 from agents.engine import base
 from agents.models import Agent
@@ -17,10 +18,11 @@ from bookbag.api.parsers import ApiRequest
 from contacts import records
 from contacts.models import Contact
 from conversations import posted, streams
-from conversations.access import check_model
 from conversations.api.chat import Encoder, ReplyView
 from conversations.api.visitors import MAX_MODEL, VisitorChatView, is_visitors
 from conversations.events import Delta, Event, Finished
+from conversations.resume import Replay
+from conversations.runs import Run
 from conversations.turns import Ask
 
 
@@ -97,7 +99,8 @@ class ChatbaseBody(serializers.Serializer):
         required=False,
         allow_null=True,
         max_length=MAX_MODEL,
-        help_text="Instead of the agent's own.",
+        help_text="Instead of the agent's own. One that is not installed here is"
+        " answered by the agent's own, and the header `X-Bookbag-Model` names it.",
     )
     conversationId = NameField(
         help_text="Your own name of the conversation, which begins with the first use."
@@ -115,6 +118,7 @@ class ChatView(ReplyView):
     """Chatbase's dialect: the posted conversation goes in, text comes out."""
 
     media_type = "text/plain; charset=utf-8"
+    instead = ""  # the model that answers in the place of one that is not here
 
     async def dispatch(
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -134,7 +138,6 @@ class ChatView(ReplyView):
         if not is_valid:
             raise InvalidBody(form.errors)
         body = form.validated_data
-        check_model(body.get("model"))
         turns = _turns(body["messages"])
         name = body.get("conversationId") or None
         self.is_streamed = bool(body.get("stream"))
@@ -147,9 +150,23 @@ class ChatView(ReplyView):
             history=tuple(turns),
             tools=(),
             keep=name is not None,
-            model=body.get("model"),
+            model=self._model(body.get("model")),
             temperature=body.get("temperature"),
         )
+
+    async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
+        answer = await super().answer(run, request)
+        if self.instead:
+            answer.headers["X-Bookbag-Model"] = self.instead
+        return answer
+
+    def _model(self, wanted: str | None) -> str | None:
+        """What programs name that were written for Chatbase is mostly not here. Then
+        the agent's own answers, and a header says so."""
+        if wanted is None or engines.is_known(wanted):
+            return wanted
+        self.instead = self.agent.model
+        return None
 
     def encoder(self) -> Encoder:
         return streams.plain_text

@@ -113,6 +113,8 @@ chat = schema.documented(
                 "x-conversation-id": "Of streams that are stored: the conversation.",
                 "x-user-message-id": "Of such streams: your message.",
                 "x-message-id": "Of such streams: the reply.",
+                "X-Bookbag-Model": "Of Chatbase's dialect: who answers in the place of"
+                " a model that is not here.",
             }.items()
         ),
     ],

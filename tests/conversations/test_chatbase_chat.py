@@ -142,6 +142,17 @@ def test_the_temperature_is_the_callers(scripted: ScriptedShop) -> None:
         assert engine.requests[-1].temperature == temperature
 
 
+def test_a_model_that_is_not_here_is_answered_by_the_agents_own(
+    scripted_shop: Shop,
+) -> None:
+    for stream in (False, True):
+        response = ask(scripted_shop, model="gpt-4o-mini", stream=stream)
+        assert response.status_code == 200
+        assert response.headers["X-Bookbag-Model"] == "scripted"
+        response = ask(scripted_shop, model="scripted", stream=stream)
+        assert "X-Bookbag-Model" not in response.headers
+
+
 def test_a_contact_is_the_conversations(scripted_shop: Shop) -> None:
     agent = scripted_shop.agent
     contact = Contact.objects.create(
@@ -183,7 +194,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a stream of words": ({"stream": "yes"}, "stream"),
     "a list for a name": ({"conversationId": [1]}, "conversationId"),
     "a long name": ({"conversationId": "x" * 256}, "conversationId"),
-    "a model that is not here": ({"model": "gpt-99"}, "model"),
+    "a long model": ({"model": "x" * 121}, "model"),
     "an id of the wrong kind": ({"chatbotId": [1]}, "chatbotId"),
     "no id": ({"chatbotId": None}, "chatbotId"),
 }
