@@ -244,9 +244,9 @@ def test_the_former_one_goes_when_the_new_one_is_committed(
 def test_a_file_whose_row_is_not_saved_is_not_left_behind(
     agent: Agent, tmp_path: Path
 ) -> None:
-    gone = Agent(pk=2**40, workspace_id=2**40)
-    with pytest.raises(Exception):  # noqa: B017, PT011  (each database has its own)
-        pictures.give(gone, "icon", pictures.redraw(drawn()))
+    unsaved = Agent(workspace=agent.workspace)
+    with pytest.raises(ValueError, match="unsaved"):
+        pictures.give(unsaved, "icon", pictures.redraw(drawn()))
     assert not list(tmp_path.rglob("*.png"))
 
 
