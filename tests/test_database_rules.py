@@ -13,7 +13,7 @@ from django.utils import timezone
 from agents.models import Action, Agent, Widget
 from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.tenancy import TenantModel, tenant_references
-from contacts.models import Lead
+from contacts.models import Contact, CustomAttribute, Lead
 from conversations.models import (
     Conversation,
     ConversationEvent,
@@ -96,7 +96,11 @@ def one_of_each(workspace: Workspace) -> dict[type[models.Model], Any]:
         workspace=workspace, agent=agent, conversation=conversation, name="Ada"
     )
     told = WebhookEvent.objects.create(workspace=workspace, name="lead.created")
-    rows = (*rows, lead, told)
+    contact = Contact.objects.create(workspace=workspace, agent=agent, external_id="c")
+    known = CustomAttribute.objects.create(
+        workspace=workspace, agent=agent, name="plan", label="Plan"
+    )
+    rows = (*rows, lead, told, contact, known)
     return {type(row): row for row in (*rows, widget, claim, action, origin, brought)}
 
 

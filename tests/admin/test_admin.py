@@ -13,6 +13,7 @@ from django.urls import reverse
 from agents.models import Agent
 from apikeys.models import ApiKey
 from bookbag.admin import CappedPaginator
+from contacts.models import ContactCount
 from conversations.models import ConversationTotal
 from knowledge.models import Source
 from tests.conftest import make_user
@@ -28,6 +29,7 @@ OURS = [
         "usage",
         "knowledge",
         "agents",
+        "contacts",
         "conversations",
         "imports",
         "webhooks",
@@ -44,7 +46,7 @@ READ_ONLY = [
     "IdempotencyKey",
 ]
 READ_ONLY += ["ConversationTotal", "LedgerEntry", "DailyUsage", "RequestCount"]
-READ_ONLY += ["AuditEvent", "WebhookEvent", "Import", "ImportedRow"]
+READ_ONLY += ["AuditEvent", "WebhookEvent", "Import", "ImportedRow", "ContactCount"]
 NAMES = [model.__name__ for model in OURS]
 SECRET = re.compile(r"oc_(?:live|test)_[0-9A-Za-z]{42}")
 
@@ -87,6 +89,7 @@ def rows(workspace: Workspace, owner: User) -> dict[str, models.Model]:
         "Member": owner.memberships.get(),
         "Invitation": invitation,
         "ConversationTotal": ConversationTotal.objects.get(workspace=workspace),
+        "ContactCount": ContactCount.objects.filter(workspace=workspace)[0],
         "LedgerEntry": ledger,
         "DailyUsage": DailyUsage.objects.get(workspace=workspace),
         "RequestCount": requests,
