@@ -12,6 +12,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agents.models import Agent, AgentStatus
 from apikeys.models import ApiKey
@@ -457,6 +459,46 @@ def plan_of(queries: CaptureQueriesContext) -> dict[str, str]:
         way = INDEX_ONLY if INDEX_ONLY in step else "other"
         plan[way] = f"{plan.get(way, '')} {step}"
     return plan
+
+
+@pytest.fixture
+def secret(workspace: Workspace) -> str:
+    return ApiKey.objects.issue(workspace, label="Fuzz", rate_limit=10**6)[1]
+
+
+ODD = st.one_of(
+    st.text(max_size=20),
+    st.integers().map(str),
+    st.dates().map(str),
+    st.lists(st.sampled_from([*Channel.labels, "Fax"])).map(",".join),
+)
+
+
+@settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    query=st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ["filteredSources", "startDate", "endDate", "page", "size"], ODD
+        ),
+    )
+)
+def test_any_query_is_answered_or_cleanly_refused(
+    secret: str, agent: Agent, query: dict[str, str]
+) -> None:
+    caller = Client(headers={"authorization": f"Bearer {secret}"})
+    odd = {n: text.encode("utf-8", "replace") for n, text in query.items()}
+    answer: Any = caller.get(
+        "/api/v1/get-conversations", {"chatbotId": agent.pk, **odd}
+    )
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 400:
+        assert {one["field"] for one in answer.json()["issues"]} <= set(query)
 
 
 # --- An agent's conversations -------------------------------------------------------
