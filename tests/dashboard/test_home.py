@@ -152,6 +152,6 @@ def test_no_link_in_the_sidebar_is_dead(sign_in: SignIn, owner: User) -> None:
     browser = sign_in(owner)
     side = browser.get("/").content.decode().split("<nav")[1].split("</nav>")[0]
     links = [part.split('"')[0] for part in side.split('href="')[1:]]
-    assert links[:2] == ["/", "/apikeys"]
+    assert links[:4] == ["/", "/conversations", "/leads", "/apikeys"]
     for link in links:
         assert browser.get(link).status_code == 200, link
