@@ -39,6 +39,23 @@ def rotate(agent: Agent) -> str:
     return secret
 
 
+def renew_all() -> tuple[int, int]:
+    """Encrypts all that are kept under the first key: how many, and how many cannot be
+    read any more."""
+    renewed = unreadable = 0
+    kept = Widget.objects.exclude(identity_secret=None)
+    for pk, before in kept.values_list("pk", "identity_secret").iterator():
+        try:
+            after = vault.renew(bytes(before))
+        except vault.Unreadable:
+            unreadable += 1
+        else:
+            # Unless it has been rotated meanwhile.
+            same = Widget.objects.filter(pk=pk, identity_secret=before)
+            renewed += same.update(identity_secret=after)
+    return renewed, unreadable
+
+
 def is_genuine(agent: Agent, user_id: object, user_hash: object) -> bool:
     """Whether who holds the agent's secret has signed this id. Whatever is no id and no
     hash is not; nor is anything where there is no secret yet."""

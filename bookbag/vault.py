@@ -31,6 +31,11 @@ def decrypt(encrypted: bytes) -> bytes:
         raise Unreadable from None
 
 
+def renew(encrypted: bytes) -> bytes:
+    """The same secret, under the first key. Unreadable."""
+    return encrypt(decrypt(encrypted))
+
+
 @functools.cache
 def _keys(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])

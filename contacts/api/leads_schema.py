@@ -6,6 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
+    OpenApiRequest,
     OpenApiResponse,
     inline_serializer,
 )
@@ -112,7 +113,27 @@ create = schema.documented(
         " `Origin` header names, one address can leave so many leads in a minute, and a"
         " conversation is named together with its `visitorToken`."
     ),
-    request=LeadBody,
+    request=OpenApiRequest(
+        LeadBody,
+        examples=[
+            OpenApiExample(
+                "A form",
+                value={
+                    "name": "Ada Lovelace",
+                    "email": "ada@example.com",
+                    "fields": {"Company": "Analytical Engines"},
+                },
+            ),
+            OpenApiExample(
+                "In a visitor's conversation",
+                value={
+                    "email": "ada@example.com",
+                    "conversationId": 41,
+                    "visitorToken": "41:1wXyZa:c2lnbmF0dXJl",
+                },
+            ),
+        ],
+    ),
     answers=_answer(
         "LeadAnswer",
         "It is kept.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
 from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
@@ -145,6 +146,33 @@ def test_without_its_key_nobody_is_recognised(agent: Agent, settings: Settings) 
         identity.secret_of(agent)
     identity.rotate(agent)  # which is the cure
     assert identity.secret_of(agent)
+
+
+def test_an_old_key_can_be_dropped_once_all_are_renewed(
+    workspace: Workspace, agent: Agent, settings: Settings, capsys: Any
+) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    settings.SECRETS_KEYS = [old]
+    secret = identity.secret_of(agent)
+    Widget.objects.create(
+        workspace=workspace, agent=Agent.objects.create(workspace=workspace, name="B")
+    )
+    settings.SECRETS_KEYS = [new, old]
+    call_command("renew_secrets")
+    assert capsys.readouterr().out == "1 identity secret renewed.\n"
+    settings.SECRETS_KEYS = [new]
+    assert identity.secret_of(agent) == secret
+
+
+def test_what_cannot_be_renewed_is_said(agent: Agent, settings: Settings) -> None:
+    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    identity.secret_of(agent)
+    before = Widget.objects.values_list("identity_secret", flat=True).get()
+    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError, match="1 identity secret cannot be read"):
+        call_command("renew_secrets")
+    after = Widget.objects.values_list("identity_secret", flat=True).get()
+    assert bytes(after) == bytes(before)
 
 
 def test_who_come_at_once_get_the_same_secret(committed: None) -> None:
