@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
 import structlog
 from django.core.files.base import ContentFile
@@ -99,8 +99,9 @@ def as_file(picture: Picture) -> ContentFile:
 
 def path_of(kind: Kind, file: ContentFile) -> str:
     """In the folder of its kind."""
-    field = cast(models.FileField, Widget._meta.get_field(kind))
-    return field.generate_filename(None, file.name)
+    widget = Widget()
+    field: models.FileField = getattr(widget, kind).field
+    return field.generate_filename(widget, str(file.name))
 
 
 def remove(name: str) -> None:

@@ -27,7 +27,7 @@ def change(agent: Agent, settings: Mapping[str, Any]) -> None:
         widget = locked(agent)
         for name, value in settings.items():
             if value is None:
-                value = Widget._meta.get_field(name).get_default()
+                value = getattr(Widget(), name)
             elif name in MERGED:
                 value = merged(getattr(widget, name), value)
             setattr(widget, name, value)

@@ -223,7 +223,7 @@ def _save(agent: Agent, values: Mapping[str, Any]) -> None:
     """Only these fields: others may have been changed since the agent was read, which
     may even be archived by now. None is the default again. AgentNotFound."""
     values = {
-        name: Agent._meta.get_field(name).get_default() if value is None else value
+        name: getattr(Agent(), name) if value is None else value
         for name, value in values.items()
     }
     agents = Agent.objects.for_workspace(agent.workspace_id).existing()

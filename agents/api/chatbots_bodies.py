@@ -21,6 +21,7 @@ MOST_MESSAGES, LONGEST_MESSAGE = 50, 1_000
 MOST_DOMAINS = 100
 LONGEST_HOST = 253
 LONGEST_LABEL = 200
+LONGEST_COLOUR = 60
 LONGEST_STYLE = 1_000
 LONGEST_STYLE_NAME = 60
 MOST_MESSAGES_OF_AN_ADDRESS = 1_000_000
@@ -148,12 +149,13 @@ class ColourField(serializers.Field):
     default_error_messages = {"invalid": "Must be a colour, such as #3b81f6."}
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or len(data) > 60:
-            self.fail("invalid")
         try:
-            return f"#{bytes(ImageColor.getrgb(data.strip().lower())).hex()}"
+            if not isinstance(data, str) or len(data) > LONGEST_COLOUR:
+                raise ValueError
+            parts = bytes(ImageColor.getrgb(data.strip().lower()))
         except ValueError:  # of a part beyond 255 as well
             self.fail("invalid")
+        return f"#{parts.hex()}"
 
 
 class ScalarField(serializers.Field):

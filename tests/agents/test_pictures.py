@@ -245,7 +245,7 @@ def test_a_file_whose_row_is_not_saved_is_not_left_behind(
     agent: Agent, tmp_path: Path
 ) -> None:
     unsaved = Agent(workspace=agent.workspace)
-    with pytest.raises(ValueError, match="unsaved"):
+    with pytest.raises(ValueError, match="must be saved"):
         pictures.give(unsaved, "icon", pictures.redraw(drawn()))
     assert not list(tmp_path.rglob("*.png"))
 
