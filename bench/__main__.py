@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import limiter, lists, measure, refusals, report, streams, turns
+from bench import contacts, limiter, lists, measure, refusals, report, streams, turns
 from bench.peers import BenchError, Installation
 from bench.report import Finding
 
@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Scenario] = {
     "refusals": refusals.refusals,
     "turns": turns.turns,
     "lists": lists.lists,
+    "contacts": contacts.contacts,
 }
 
 

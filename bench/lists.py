@@ -12,9 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-import psycopg
-
-from bench import measure, peers, report
+from bench import database, measure, peers, report
 from bench.peers import Installation, Server
 from bench.report import Finding
 from bench.rounds import compare, noise
@@ -33,12 +31,12 @@ def lists(
         filling = ("bench.talks", str(many))
         talks = Installation(Path(at), database=url, filling=filling)
         small = talks.facts["small_agent_id"]
-        postmaster = _postmaster(url)
+        postmaster = database.postmaster(url)
 
         def run(server: Server, path: str) -> Callable[[], measure.Sample]:
             request = peers.request("GET", path, key=talks.key)
             answered = server.answering("200", request, count=REQUESTS)
-            return _with_database(answered, postmaster)
+            return database.included(answered, postmaster)
 
         with (
             talks.serve(pace=0) as ours,
@@ -100,26 +98,6 @@ def _cursor_at(server: Server, talks: Installation, *, depth: int) -> str:
         rows += len(page["data"])
         cursor = page["pagination"]["cursor"]
     return cursor
-
-
-def _postmaster(url: str) -> int:
-    """The process whose children are PostgreSQL's connections."""
-    with psycopg.connect(url) as connection:
-        (backend,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
-        stat = (measure.PROC / str(backend) / "stat").read_text()
-        return int(stat.rpartition(")")[2].split()[1])
-
-
-def _with_database(
-    run: Callable[[], measure.Sample], postmaster: int
-) -> Callable[[], measure.Sample]:
-    def both() -> measure.Sample:
-        before = measure.cpu_of_tree(postmaster)
-        sample = run()
-        sample.cpu += measure.cpu_of_tree(postmaster) - before
-        return sample
-
-    return both
 
 
 if __name__ == "__main__":
