@@ -91,7 +91,9 @@ def sign_in(http: httpx.Client) -> Iterator[SignIn]:
         session = Client()
         session.force_login(user)
         cookies = {name: morsel.value for name, morsel in session.cookies.items()}
-        browsers.append(httpx.Client(base_url=http.base_url, cookies=cookies))
+        browsers.append(
+            httpx.Client(base_url=http.base_url, cookies=cookies, timeout=http.timeout)
+        )
         return browsers[-1]
 
     yield sign_in
@@ -196,11 +198,13 @@ def test_a_second_authorization_header_does_not_hide_the_first(
 # --- With a session -----------------------------------------------------------------
 
 
-def test_a_session_is_given_what_a_key_is(house: House, sign_in: SignIn) -> None:
+def test_a_session_is_given_what_a_key_is(
+    http: httpx.Client, house: House, sign_in: SignIn
+) -> None:
     browser = sign_in(house.member)
     for address in house.paths:
         mine = browser.get(address, headers=JSON)
-        keys = httpx.get(f"{browser.base_url}{address}", headers=house.bearer)
+        keys = http.get(address, headers=house.bearer)
         assert mine.status_code == 200
         assert mine.content == keys.content
         assert mine.headers["Content-Type"] == "application/json"
@@ -372,14 +376,14 @@ def test_a_lead_is_left_without_key_session_or_token_of_a_form(house: House) -> 
 
 
 def test_a_session_makes_nobody_more_than_a_visitor(
-    house: House, sign_in: SignIn
+    http: httpx.Client, house: House, sign_in: SignIn
 ) -> None:
     """A page of somebody else's may post here in a member's browser."""
     Agent.objects.filter(pk=house.agent.pk).update(status=AgentStatus.DRAFT)
     lead = {"email": "a@example.com"}
     answer = sign_in(house.member).post(house.leads, json=lead, headers=JSON)
     assert failure(answer) == (404, "agent_not_found")
-    answer = httpx.post(f"{answer.url}", json=lead, headers=house.bearer)
+    answer = http.post(house.leads, json=lead, headers=house.bearer)
     assert answer.status_code == 200, answer.text
 
 
@@ -391,6 +395,15 @@ def test_a_bad_key_leaves_no_lead(house: House, sign_in: SignIn) -> None:
     )
     assert failure(answer) == (401, "unauthorized")
     assert not Lead.objects.filter(agent=house.agent, email="b@example.com").exists()
+
+
+def test_a_body_has_the_same_cap_as_under_v1(http: httpx.Client, house: House) -> None:
+    large = {"name": "x" * 1024 * 1024}
+    here = http.post(house.leads, json=large)
+    there = http.post(f"/api/v1{house.leads}", json=large)
+    assert failure(here) == (413, "payload_too_large")
+    assert here.content == there.content
+    assert_private(here)
 
 
 def test_a_table_of_leads_is_the_same_for_keys_and_sessions(
