@@ -46,7 +46,7 @@ def renew_all() -> tuple[int, int]:
     kept = Widget.objects.exclude(identity_secret=None)
     for pk, before in kept.values_list("pk", "identity_secret").iterator():
         try:
-            after = vault.renew(bytes(before))
+            after = vault.renew(bytes(before or b""))
         except vault.Unreadable:
             unreadable += 1
         else:
