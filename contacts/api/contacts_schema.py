@@ -53,7 +53,7 @@ class AttributesField(serializers.Field):
 
 
 class StripeAccount(serializers.Serializer):
-    label = StrictCharField(max_length=255)  # type: ignore[assignment]
+    label = StrictCharField(max_length=255)
     stripe_id = StrictCharField(required=False, max_length=255)
     stripe_email = EmailField(required=False)
 
@@ -134,7 +134,7 @@ class AttributeNameField(StrictCharField):
 
 class NewAttribute(serializers.Serializer):
     name = AttributeNameField(max_length=100, trim_whitespace=False)
-    label = StrictCharField(  # type: ignore[assignment]
+    label = StrictCharField(
         required=False, max_length=200, help_text="How people see it. Else the name."
     )
     type = serializers.ChoiceField(
@@ -149,7 +149,7 @@ class NewAttribute(serializers.Serializer):
 
 
 class AttributeChange(serializers.Serializer):
-    label = StrictCharField(required=False, max_length=200)  # type: ignore[assignment]
+    label = StrictCharField(required=False, max_length=200)
     description = StrictCharField(required=False, allow_blank=True, max_length=1_000)
     archived = StrictBooleanField(
         required=False,
@@ -162,7 +162,7 @@ class AttributeChange(serializers.Serializer):
 
 
 class StripeAccountItem(serializers.Serializer):
-    label = serializers.CharField()  # type: ignore[assignment]
+    label = serializers.CharField()
     stripe_id = serializers.CharField(required=False)
     stripe_email = serializers.CharField(required=False)
 
@@ -187,7 +187,7 @@ class ContactPages(serializers.Serializer):
 
 class Attribute(serializers.Serializer):
     name = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
+    label = serializers.CharField()
     type = serializers.ChoiceField(choices=AttributeType.values)
     description = serializers.CharField()
     archived = serializers.BooleanField()
