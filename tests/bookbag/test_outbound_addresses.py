@@ -128,6 +128,7 @@ LITERALS = [
     "http://127.0.0.1:{port}\\@example.com/",
     "http://example.com\\@127.0.0.1:{port}/",
     "http:\\\\127.0.0.1:{port}/",
+    "http://example.com/a\\b",
     "http://127.0.0.1:{port}\t/",
     "http://127.0.0.1\t:{port}/",
     "ht\ttp://127.0.0.1:{port}/",
@@ -216,6 +217,8 @@ ANSWERS = [
     ["93.184.215.14", "127.0.0.1"],
     ["127.0.0.1", "93.184.215.14"],
     ["2606:4700::1111", "::1"],
+    ["203.0.113.5", "127.0.0.1"],  # the first of which the operator allows
+    ["127.0.0.1", "203.0.113.5"],
 ]
 
 
@@ -276,6 +279,27 @@ def test_a_name_is_refused_if_any_of_its_addresses_is(
             )
         )
     assert site.connections == 0
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer[0])
+def test_not_one_address_of_such_a_name_is_tried(
+    site: Site, answer: Sequence[str]
+) -> None:
+    resolver = outbound.Resolver(lambda host, port: answer)
+    with pytest.raises(outbound.OutboundRefused):
+        asyncio.run(resolver.resolve("shop.example", site.port))
+
+
+@pytest.mark.parametrize(
+    "url", [url for url in LITERALS if "@127" in url or ":sec" in url]
+)
+def test_passwords_are_refused_as_such(url: str) -> None:
+    with pytest.raises(outbound.OutboundRefused) as refused:
+        outbound.check(url.replace("{port}", "80"))
+    backslashed = "\\" in url
+    assert str(refused.value) == (
+        outbound.NOT_A_URL if backslashed else outbound.NO_PASSWORDS
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
