@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from django.core.cache import caches
 from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
@@ -90,6 +91,7 @@ def _empty_window() -> Iterator[None]:
     limits.limiter.cache_clear()
     limits.local_limiter.cache_clear()
     last_used._noted.clear()
+    caches["forms"].clear()
     yield
     limits.limiter.cache_clear()
     limits.local_limiter.cache_clear()

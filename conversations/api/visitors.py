@@ -9,17 +9,12 @@ from django.http.response import HttpResponseBase
 from rest_framework import serializers
 
 from agents import identity, sites
-from agents.access import AgentNotFound, chatbot_for
-from agents.models import Agent, AgentStatus, Widget
+from agents.access import chatbot_for
+from agents.models import Agent, Widget
 from apikeys.limits import limiter
 from apikeys.throttling import address_bucket, client_address
 from bookbag.api.clothes import success_flag
-from bookbag.api.errors import (
-    ApiError,
-    InsufficientPermissions,
-    InvalidBody,
-    TooManyRequests,
-)
+from bookbag.api.errors import ApiError, InvalidBody, TooManyRequests
 from bookbag.api.fields import StrictCharField, StrictIntegerField, is_user_id
 from bookbag.api.parsers import ApiRequest, parse_object, read_body
 from contacts import records, visitors
@@ -116,7 +111,7 @@ class VisitorChatView(ReplyView):
             agent = chatbot_for(request.auth, agent_id, to_write=True)
             self.agent = agent
         else:
-            agent = _public_agent(int(agent_id))
+            agent = sites.public_agent(agent_id, request.headers.get("Origin"))
             _admit(request, agent)
         if conversation_id is not None:
             if request.auth is None:
@@ -155,21 +150,9 @@ def is_visitors(request: HttpRequest) -> bool:
     return "messages" not in body and ("message" in body or "agentId" in body)
 
 
-def _public_agent(agent_id: int) -> Agent:
-    """An agent that answers strangers. AgentNotFound."""
-    agents = Agent.objects.filter(status=AgentStatus.ACTIVE)
-    agent = agents.select_related("widget").filter(pk=agent_id).first()
-    if agent is None:
-        raise AgentNotFound
-    return agent
-
-
 def _admit(request: ApiRequest, agent: Agent) -> None:
-    """A visitor of a site that the agent is for, and not too often. Raises
-    InsufficientPermissions and TooManyRequests."""
+    """TooManyRequests for a visitor who has sent more messages than the agent wants."""
     widget: Widget | None = getattr(agent, "widget", None)
-    if not sites.is_allowed(widget, request.headers.get("Origin")):
-        raise InsufficientPermissions("This agent does not answer on this site.")
     limit, window = settings.VISITOR_LIMIT, settings.VISITOR_WINDOW
     message = LIMIT_MESSAGE
     if widget is not None and widget.ip_limit is not None:
