@@ -20,7 +20,7 @@ class Bar(Watcher):
 
     def begin(self, what: str, rows: int | None) -> None:
         self._bar = tqdm(
-            desc=_printable(what), total=rows, unit="", file=self._stream, leave=True
+            desc=printable(what), total=rows, unit="", file=self._stream, leave=True
         )
 
     def expect(self, rows: int) -> None:
@@ -38,7 +38,7 @@ class Bar(Watcher):
             self._bar = None
 
     def say(self, sentence: str) -> None:
-        tqdm.write(_printable(sentence), file=self._stream)
+        tqdm.write(printable(sentence), file=self._stream)
 
 
 class Lines(Watcher):
@@ -59,10 +59,10 @@ class Lines(Watcher):
         self.say(f"{self._what}: {self._rows:,}")
 
     def say(self, sentence: str) -> None:
-        self._stream.write(_printable(sentence) + "\n")
+        self._stream.write(printable(sentence) + "\n")
         self._stream.flush()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Names are the source's words: none of them moves the cursor."""
     return "".join(c if c.isprintable() else "�" for c in text)

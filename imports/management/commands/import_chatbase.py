@@ -16,7 +16,7 @@ from bookbag.database import require_migrated
 from imports import lock
 from imports.chatbase import CHATBASE, Chatbase, SourceError
 from imports.models import Kind
-from imports.progress import watcher_for
+from imports.progress import printable, watcher_for
 from imports.summary import CHANGED, COLUMNS, MADE, Summary
 from imports.transfer import Transfer, TransferError, Watcher, Wish
 from workspaces.models import Workspace
@@ -115,7 +115,7 @@ class Command(BaseCommand):
             summary = transfer.run()
         except (SourceError, TransferError) as problem:
             watcher.end()
-            raise CommandError(str(problem)) from None
+            raise CommandError(printable(str(problem))) from None
         except lock.Busy:
             raise CommandError(
                 f"Another import into “{workspace}” is running. Wait until it is over."
@@ -205,7 +205,7 @@ def _report(summary: Summary, workspace: Workspace, *, dry_run: bool) -> str:
         names = ", ".join(remark.examples)
         more = ", …" if remark.rows > len(remark.examples) > 0 else ""
         where = f" ({names}{more})" if names else ""
-        lines.append(f"{remark.kind}, {remark.rows:,}: {remark.text}{where}")
+        lines.append(printable(f"{remark.kind}, {remark.rows:,}: {remark.text}{where}"))
     lines += ["", *_next_steps(summary, workspace, dry_run=dry_run)]
     return "\n".join(lines)
 
