@@ -62,7 +62,7 @@ class Agent(TenantModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = AgentQuerySet.as_manager()
+    objects = AgentQuerySet.as_manager()  # type: ignore[misc]  # narrower, on purpose
 
     class Meta(TenantModel.Meta):
         ordering = ["name", "id"]

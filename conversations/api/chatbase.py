@@ -145,7 +145,7 @@ class ChatView(ReplyView):
             agent=agent,
             text=turns[-1].text.strip(WHITESPACE),
             external_id=name,
-            contact_id=contact and contact.pk,
+            contact_id=contact.pk if contact else None,
             api_key=request.auth,
             history=tuple(turns),
             tools=(),

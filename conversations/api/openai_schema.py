@@ -173,7 +173,7 @@ BODY = _named(
             "conversation_id": _or_null(
                 type="string",
                 minLength=1,
-                maxLength=dialect.MAX_NAME,
+                maxLength=posted.MAX_NAME,
                 description="Your own name of the conversation: it is kept under it."
                 " Without one nothing is stored.",
             )

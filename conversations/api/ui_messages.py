@@ -38,7 +38,7 @@ class ReplyView(chat.ReplyView):
         return UIMessageStream(self.ui_message_id)
 
     def stream(
-        self, run: Run | Replay, *, key_id: int, after: int = 0
+        self, run: Run | Replay, *, key_id: int | None, after: int = 0
     ) -> StreamingHttpResponse:
         if not self.goes_on and run.ids.message is not None:
             self.ui_message_id = f"msg_{run.ids.message}"

@@ -128,7 +128,7 @@ class VisitorChatView(ReplyView):
             text=body["message"],
             conversation_id=conversation_id,
             end_user=end_user if end_user and is_user_id(end_user) else None,
-            contact_id=contact and contact.pk,
+            contact_id=contact.pk if contact else None,
             api_key=request.auth,
             channel=Channel.API if request.auth else Channel.WIDGET,
             tools=(),
