@@ -1,6 +1,5 @@
 """The pages /agents/<id>/conversations and /conversations/<id>: for every member."""
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -83,7 +82,6 @@ def conversation(request: WorkspaceRequest, conversation_id: str) -> HttpRespons
             "is_newest": before is None,
             "leads": leads.order_by("-pk")[:MOST_LEADS],
             "of_user": Filters(user=found.end_user or "").query(),
-            "base_url": settings.BASE_URL,
         },
     )
 
