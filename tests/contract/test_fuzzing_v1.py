@@ -55,6 +55,11 @@ class Target:
                     case.body[name] = picture()
             for one in self._people(case.body):
                 self._aim(one, chance)
+            if chance.random() < 0.7 and "messages" in case.body:
+                case.body["messages"] = [{"role": "user", "content": "Hi"}]
+                case.body["stream"] = chance.random() < 0.5
+        if chance.random() < 0.8:  # most of them would be another request's
+            case.headers.pop("Idempotency-Key", None)
 
     def _aim(self, part: dict[str, Any], chance: random.Random) -> None:
         for name, known in self.ids.items():
@@ -91,7 +96,7 @@ def target(
     CustomAttribute.objects.create(**ids, name="seats", label="Seats", type="number")
     numbers = [one.pk for one in conversations]
     people = ["ann", "bob/7"]
-    return Target(
+    target = Target(
         str(http.base_url).rstrip("/"),
         secret,
         agent,
@@ -109,6 +114,8 @@ def target(
             "model": ["scripted", "gpt-4o"],
         },
     )
+    target.restore()
+    return target
 
 
 def keeps_to_the_document(case: schemathesis.Case, target: Target) -> None:
