@@ -273,10 +273,11 @@ VISITOR_WINDOW = env.seconds("BOOKBAG_VISITOR_WINDOW", 60)  # seconds
 # Leads of one address with one agent, without a key; counted in each process.
 LEADS_RATE = env.rate("BOOKBAG_LEADS_RATE", "30/m")
 MAX_BODY_BYTES = 1024 * 1024
-# Where more comes at once: a source's whole text, a thousand contacts, a picture.
+# Where more comes at once: a source's whole text (two million characters, of which JSON
+# may make twelve bytes each), a thousand contacts, a picture.
 LARGE_BODIES = {
-    "/api/v1/create-chatbot": 8 * MAX_BODY_BYTES,
-    "/api/v1/update-chatbot-data": 8 * MAX_BODY_BYTES,
+    "/api/v1/create-chatbot": 24 * MAX_BODY_BYTES,
+    "/api/v1/update-chatbot-data": 24 * MAX_BODY_BYTES,
     "/api/v1/chatbots/": 8 * MAX_BODY_BYTES,
     "/api/v1/upload-": 2 * MAX_BODY_BYTES,
 }

@@ -1,6 +1,5 @@
 """Agents as Chatbase's clients know them: made, listed, changed and archived."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from apikeys.permissions import check_may_write
 from bookbag.api import query
 from bookbag.api.errors import InsufficientPermissions, InvalidBody
 from bookbag.api.parsers import ApiRequest, FormParser, read_body
+from bookbag.api.times import iso
 from bookbag.api.views import ApiView
 from bookbag.outbound import OutboundRefused
 from knowledge import sources
@@ -248,8 +248,8 @@ def _json(agent: Any) -> dict[str, Any]:
         "model": agent.model,
         "instructions": agent.instructions,
         "visibility": "public" if agent.status == AgentStatus.ACTIVE else "private",
-        "created_at": _iso(agent.created_at),
-        "updated_at": _iso(agent.updated_at),
+        "created_at": iso(agent.created_at),
+        "updated_at": iso(agent.updated_at),
     }
 
 
@@ -257,7 +257,3 @@ def _status(agent: Any) -> str:
     if agent.is_learning:
         return "training"
     return "failed" if agent.has_failed else "ready"
-
-
-def _iso(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from bookbag.api.errors import InvalidBody
-from bookbag.api.parsers import parse_object, read_body
+from bookbag.api.parsers import parse_form, parse_object, read_body
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"  # "true" on an answer that was given before
@@ -36,18 +36,33 @@ def route_of(request: HttpRequest) -> str:
 
 
 def digest_of(request: HttpRequest) -> bytes:
-    """Tells requests apart by route and body. Of JSON it is the value that counts:
-    the order of keys and white space between them are the business of a library."""
+    """Tells requests apart by route and body. Of JSON and forms it is the value that
+    counts: the order of keys, white space and boundaries are a library's business."""
     route = route_of(request).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(route + b"\n" + _canonical(read_body(request))).digest()
+    return hashlib.sha256(route + b"\n" + _canonical(request)).digest()
 
 
-def _canonical(body: bytes) -> bytes:
+def _canonical(request: HttpRequest) -> bytes:
+    body = read_body(request)
     try:
-        value = parse_object(body)
-    except InvalidBody:  # a form, a file, or what the view will refuse
+        if request.content_type == "multipart/form-data":
+            # Each time it is made a form has another boundary.
+            value = _named(parse_form(body, request.META["CONTENT_TYPE"]))
+        else:
+            value = parse_object(body)
+    except InvalidBody:  # what the view will refuse
         return body
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _named(form: dict[str, Any]) -> dict[str, str]:
+    """The form's texts, and of its files what is in them."""
+    return {
+        name: part
+        if isinstance(part, str)
+        else f"{part.name} {hashlib.sha256(part.read()).hexdigest()}"
+        for name, part in form.items()
+    }
 
 
 def _values(request: HttpRequest) -> list[str]:

@@ -80,7 +80,7 @@ REASONS = {
     409: "The conversation is still being answered, or a request with this"
     " Idempotency-Key is still being worked on.",
     413: "The body is too large.",
-    415: "The body is not declared as JSON.",
+    415: "The body is not declared as what is asked for here.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many requests; `Retry-After` says when to come back.",
     500: "Something went wrong on our side.",

@@ -209,6 +209,32 @@ def test_sent_again_it_is_done_once(
     assert len(list(tmp_path.rglob("*.png"))) == 1
 
 
+def test_sent_again_with_another_boundary_it_is_the_same_request(
+    http: httpx.Client,
+) -> None:
+    workspace = make_workspace("Boundaries")
+    agent = Agent.objects.create(workspace=workspace, name="A")
+    _, secret = ApiKey.objects.issue(workspace, label="K")
+    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once"}
+
+    def send(picture: bytes) -> httpx.Response:
+        return http.post(
+            "/api/v1/upload-chatbot-icon",
+            data={"chatbotId": str(agent.pk)},
+            files={"chatbotIconFile": ("a.png", picture, "image/png")},
+            headers=headers,
+        )
+
+    first, again, other = (
+        send(one) for one in (drawn(), drawn(), drawn(size=(32, 32)))
+    )
+    assert (
+        first.request.headers["content-type"] != again.request.headers["content-type"]
+    )
+    assert [one.status_code for one in (first, again, other)] == [200, 200, 422]
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
 def test_no_room_for_a_picture_is_503(
     agent: Agent, secret: str, settings: Any, tmp_path: Path
 ) -> None:

@@ -164,10 +164,11 @@ def test_another_route_under_the_same_name_is_422(
     sibling = Agent.objects.create(workspace=workspace, name="Support")
     for target in (
         f"/api/v2/agents/{sibling.pk}/copies",
-        f"/api/v1/agents/{agent.pk}/copies",
         f"/api/v2/agents/{agent.pk}/copies?protocol=ui-message",
     ):
         assert error(post(path=target)) == (422, "IDEMPOTENCY_KEY_REUSED")
+    in_v1 = post(path=f"/api/v1/agents/{agent.pk}/copies")
+    assert (in_v1.status_code, in_v1.json()["success"]) == (422, False)
     assert copies() == 1
 
 
