@@ -74,7 +74,9 @@ class Row:
             return None
         found = storable(found)
         if len(found) > most:
-            self.remarks.append(f"its {names[0]} was cut to {most} characters")
+            self.remarks.append(
+                f"of its {names[0]} the first {most:,} characters were kept"
+            )
             found = found[:most]
         return found
 
@@ -248,7 +250,7 @@ def _message(raw: object, conversation: Row) -> MessageFacts | None:
     text = storable(content)
     if len(text) > LONGEST_MESSAGE:
         conversation.remarks.append(
-            f"a message was cut to {LONGEST_MESSAGE:,} characters"
+            f"of a message the first {LONGEST_MESSAGE:,} characters were kept"
         )
     return MessageFacts(
         source_id=source_id,

@@ -1,5 +1,6 @@
 """How an import goes, for a person at a terminal and for a log."""
 
+import shutil
 from typing import TextIO
 
 from tqdm import tqdm
@@ -19,8 +20,15 @@ class Bar(Watcher):
         self._bar: tqdm | None = None
 
     def begin(self, what: str, rows: int | None) -> None:
+        # Some terminals say that they are of no size, and would show nothing.
+        columns, lines = shutil.get_terminal_size()
         self._bar = tqdm(
-            desc=printable(what), total=rows, unit="", file=self._stream, leave=True
+            desc=printable(what),
+            total=rows,
+            unit="",
+            file=self._stream,
+            ncols=columns,
+            nrows=lines,
         )
 
     def expect(self, rows: int) -> None:
