@@ -174,7 +174,7 @@ def _people(ours: Site, shop: str) -> None:
     people[4]["stripe_accounts"] = [{"label": "main", "stripe_id": "cus_1"}]
     people[5]["custom_attributes"] = {
         "plan": "pro",
-        "a_number": "12.5",
+        "a_number": 12.5,
         "a_boolean": "true",
         "a_date": "2026-01-31",
         "free": {"deep": [1, None, "ü"]},
