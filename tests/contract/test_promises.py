@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 SENTENCE = re.compile(r"- (?P<sentence>.+)")
-TEST = re.compile(r"  - `(?P<path>[a-z_/]+\.py)::(?P<name>test_[a-z0-9_]+)`")
+TEST = re.compile(r"  - `(?P<path>[a-z0-9_/]+\.py)::(?P<name>test_[a-z0-9_]+)`")
 
 
 def promises() -> dict[str, dict[str, list[tuple[str, str]]]]:
