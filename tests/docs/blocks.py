@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs/api"
+MOVING = ROOT / "docs/moving-from-chatbase.md"
 
 RUN = ("bash", "python", "javascript")
 SHOWN = ("json", "text")
@@ -26,6 +27,11 @@ class Block:
 
 def guides() -> list[Path]:
     return sorted(GUIDES.glob("*.md"))
+
+
+def pages() -> list[Path]:
+    """All whose blocks are run."""
+    return [*guides(), MOVING]
 
 
 def blocks(page: Path) -> Iterator[Block]:

@@ -14,6 +14,7 @@ ANY = "…"  # alone on a line: any lines; in a string: any characters
 # Whatever they are, they are right if they are of that kind.
 _VARYING = {
     *("createdAt", "updatedAt", "expiresAt", "created", "timestamp"),
+    *("created_at", "updated_at", "last_message_at"),
     *("inputTokens", "outputTokens", "requests", "total_tokens"),
     *("prompt_tokens", "completion_tokens"),
     *("sourceId", "documentId", "agentId", "keyId"),
@@ -22,8 +23,15 @@ _VARYING_HEADERS = {
     *("date", "content-length", "retry-after"),
     *("x-ratelimit-remaining", "x-ratelimit-reset"),
 }
-_KIND = re.compile(r"\A(msg_|call_|req_|chatcmpl-msg_|chatcmpl-|[0-9]+\Z)")
-_IDS_IN_TEXT = re.compile(r"\b(?:(msg_|call_|req_)\w+|45[0-9])\b")
+# What API v1 has as numbers in one dialect, and is an id all the same.
+_NUMBERED = {"conversationId", "messageId"}
+_SCORES = {"score", "min_score"}
+_KIND = re.compile(r"\A(msg_|call_|req_|contact_|chatcmpl-msg_|chatcmpl-|[0-9]+\Z)")
+_IDS_IN_TEXT = re.compile(r"\b(?:(msg_|call_|req_|contact_)\w+|45[0-9])\b")
+_INDEX = re.compile(r"\[[0-9]+\]")
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+# As text, a moment is ISO 8601, or milliseconds.
+_MOMENTS = (re.compile(rf"\A{_ISO}\Z"), re.compile(r"\A[0-9]{13}\Z"))
 _DATE = re.compile(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
@@ -36,6 +44,8 @@ class Names:
     """What stands for what: ids of the guide, and real ones."""
 
     real: dict[str, str] = field(default_factory=dict)
+    # A conversation and a lead may have the same number: what is where.
+    taken: set[tuple[str, str]] = field(default_factory=set)
 
     def in_place(self, text: str) -> str:
         """The text with real ids."""
@@ -44,10 +54,13 @@ class Names:
         known = "|".join(re.escape(name) for name in sorted(self.real, key=len))
         return re.sub(rf"\b(?:{known})\b", lambda found: self.real[found[0]], text)
 
-    def learn(self, shown: str, came: str) -> None:
+    def learn(self, shown: str, came: str, place: str = "") -> None:
+        """`place` is where numbers stand; other ids say themselves of what they are."""
         known = self.real.get(shown)
-        if known is None and came not in self.real.values():
+        where = "" if not came.isdigit() else _INDEX.sub("", place)
+        if known is None and (where, came) not in self.taken:
             self.real[shown] = came
+            self.taken.add((where, came))
         elif known != came:
             raise Differs(f"{shown} stands for {known}, and here for {came}")
 
@@ -72,9 +85,13 @@ class Names:
             self.compare(shown, came, place)
         elif _type(shown) is not _type(came):
             raise Differs(f"{place}: {came!r} came, {shown!r} is shown")
+        elif key in _VARYING and _are_moments(shown, came):
+            return
         elif isinstance(shown, str):
             self._string(shown, came, place)
-        elif key == "score":
+        elif key in _NUMBERED and type(shown) is int:
+            self.learn(str(shown), str(came), place)
+        elif key in _SCORES and shown is not None:
             if abs(shown - came) > 0.05:
                 raise Differs(f"{place}: {came} came, {shown} is shown")
         elif shown != came and key not in _VARYING and not _is_row(key, shown):
@@ -87,7 +104,7 @@ class Names:
             if re.fullmatch(pattern, came, re.DOTALL):
                 return
         elif kind and other and (kind[1] == other[1] or shown.isdigit()):
-            return self.learn(shown, came)
+            return self.learn(shown, came, place)
         elif shown == came or (_DATE.match(shown) and _DATE.match(came)):
             return
         raise Differs(f"{place}: {came!r} came, {shown!r} is shown")
@@ -95,7 +112,7 @@ class Names:
     # --- Lines --------------------------------------------------------------------
 
     def compare_text(self, shown: str, came: str) -> None:
-        rest = came.splitlines()
+        rest = came.removeprefix("\ufeff").splitlines()
         skipping = False
         for line in shown.splitlines():
             if line == ANY:
@@ -146,8 +163,16 @@ def _type(value: Any) -> type:
     return float if type(value) is int else type(value)  # 10.0 is 10
 
 
+def _are_moments(shown: Any, came: Any) -> bool:
+    if not isinstance(shown, str) or not isinstance(came, str):
+        return False
+    return any(one.match(shown) and one.match(came) for one in _MOMENTS)
+
+
 def _loosely(text: str) -> str:
-    return ".*".join(map(re.escape, text.split(ANY)))
+    """As a pattern: any characters for the dots, and any moment for a moment."""
+    parts = re.split(_ISO, text)
+    return _ISO.join(".*".join(map(re.escape, part.split(ANY))) for part in parts)
 
 
 def _json(text: str) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from agents.models import Agent
 from apikeys.models import ApiKey
@@ -22,8 +23,9 @@ from tests.conftest import make_workspace
 from tests.docs.blocks import Block
 from tests.docs.comparing import Names
 
-# A module that says its name in its first line is there for those that come after it.
-_MODULE = re.compile(r"// (\w+\.mjs)\n")
+# A module that says its name in its first line is there for those that come after it;
+# or it is no module, but a script of the older kind.
+_MODULE = re.compile(r"// (\w+\.m?js)\n")
 CURL = Path(__file__).parent / "curl.py"
 
 
@@ -102,6 +104,7 @@ def reader(http: httpx.Client, tmp_path: Path) -> MakeReader:
         }
         if own_curl or shutil.which("curl") is None:
             environment["PATH"] = f"{_own_curl(tmp_path)}:{environment['PATH']}"
+        Image.new("RGB", (64, 64), "#3b81f6").save(tmp_path / "icon.png")
         return Reader(agent, key, tmp_path, environment)
 
     return make

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import httpx
 
@@ -12,6 +13,7 @@ def main() -> None:
     parser.add_argument("-X", dest="method")
     parser.add_argument("-H", dest="headers", action="append", default=[])
     parser.add_argument("-d", dest="data")
+    parser.add_argument("-F", dest="form", action="append", default=[])
     parser.add_argument("-D", dest="head", choices=["-"])
     parser.add_argument("-o", dest="output", choices=["/dev/null"])
     parser.add_argument("-i", dest="include", action="store_true")
@@ -19,12 +21,15 @@ def main() -> None:
     parser.add_argument("-N", action="store_true")
     given = parser.parse_args()
     headers = [line.split(": ", 1) for line in given.headers]
+    form = [field.split("=", 1) for field in given.form]
     out = sys.stdout.buffer
     with httpx.stream(
-        given.method or ("GET" if given.data is None else "POST"),
+        given.method or ("POST" if given.form or given.data is not None else "GET"),
         given.url,
         headers=[(name, value) for name, value in headers],
         content=None if given.data is None else given.data.encode(),
+        data=dict(f for f in form if not f[1].startswith("@")),
+        files={name: Path(v[1:]).open("rb") for name, v in form if v.startswith("@")},
         timeout=60,
     ) as response:
         if given.head or given.include:

@@ -5,15 +5,24 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agents.engine import phrases
 from agents.engine.base import ToolSpec
-from bookbag.api.errors import CODES, OPT_IN_CODES
+from bookbag.api.clothes import message_only, success_flag
+from bookbag.api.errors import CODES, OPT_IN_CODES, of_status
 from bookbag.api.schema import document
-from tests.docs.blocks import GUIDES, ROOT, guides
+from tests.docs.blocks import GUIDES, MOVING, ROOT, guides, pages
 
+# Of the same status, and not of every error of it.
+EXACT = ("`Invalid request data`", "`No API key provided.`", "`Invalid API key.`")
 ALL_CODES = {*CODES, *OPT_IN_CODES}
-PAGES = [*guides(), ROOT / "docs/README.md", ROOT / "README.md"]
+PAGES = [
+    *pages(),
+    ROOT / "docs/README.md",
+    ROOT / "docs/importing-from-chatbase.md",
+    ROOT / "README.md",
+]
 _METHOD = r"GET|POST|PUT|PATCH|DELETE"
 _PREFIXES = (
     "AUTH",
@@ -35,6 +44,11 @@ def path_of(template: str) -> str:
     return re.sub(r":\w+|\{\w+\}", ":id", template)
 
 
+def paths() -> dict[str, dict[str, object]]:
+    """Of both documents."""
+    return {**document("v1")["paths"], **document()["paths"]}
+
+
 def test_every_endpoint_has_a_line_and_every_line_an_endpoint() -> None:
     rows = re.findall(
         rf"^\| ({_METHOD}) \| `([^`]+)` \|", text_of("README.md"), re.MULTILINE
@@ -42,17 +56,17 @@ def test_every_endpoint_has_a_line_and_every_line_an_endpoint() -> None:
     told = [(method, path_of(path)) for method, path in rows]
     there = {
         (method.upper(), path_of(path))
-        for path, operations in document()["paths"].items()
+        for path, operations in paths().items()
         for method in operations
-        if path.startswith(("/api/v2/", "/v1/"))
+        if path.startswith(("/api/v2/", "/api/v1/", "/v1/"))
     }
     assert len(told) == len(set(told))
     assert set(told) == there
 
 
 def test_addresses_in_prose_are_endpoints() -> None:
-    there = {path_of(path) for path in document()["paths"]}
-    for page in guides():
+    there = {path_of(path) for path in paths()}
+    for page in pages():
         for path in re.findall(
             rf"`(?:{_METHOD}) ([/…][^`?]*)", page.read_text("utf-8")
         ):
@@ -123,3 +137,27 @@ def test_example_phrases_are_heard_as_the_guide_says() -> None:
         called = phrases.call_for([tool], message)
         wanted = ("order_status", {"number": 1042}) if verdict == "heard" else None
         assert called == wanted, message
+
+
+def test_each_of_chatbases_calls_is_in_the_table_of_differences() -> None:
+    calls = yaml.safe_load((ROOT / "tests/clients/chatbase/openapi.yaml").read_text())
+    table = MOVING.read_text("utf-8").partition("## Every difference")[2]
+    for path in calls["paths"]:
+        # What is beneath a list is told with the list.
+        named = re.sub(r"(custom-attributes|contacts)/.*", r"\1", path_of(path))
+        assert named in path_of(table), path
+
+
+def test_v1s_errors_are_those_that_there_are() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| (.+?) \| (.+?) \|", text_of("v1.md"), re.M)
+    assert {status for status, *_ in rows} == {
+        status
+        for operations in document("v1")["paths"].values()
+        for operation in operations.values()
+        for status in operation["responses"]
+        if status >= "400"
+    }
+    for status, message, codes in rows:
+        error = of_status(int(status))
+        assert f"`{success_flag(error)['error']['code']}`" in codes
+        assert message in ("its own", f"`{message_only(error)['message']}`", *EXACT)

@@ -9,19 +9,24 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agents import identity
 from agents.models import Action
 from tests.clients import node
 from tests.conftest import make_user
-from tests.docs.blocks import GUIDES, ROOT, RUN, SHOWN, Block, blocks, guides
+from tests.docs.blocks import GUIDES, ROOT, RUN, SHOWN, Block, blocks, pages
 from tests.docs.comparing import as_json
 from tests.docs.conftest import MakeReader, Reader
 from tests.docs.wire import FrayedWire
 
-AISDK = Path(__file__).parent / "aisdk"
+HERE = Path(__file__).parent
 # Blocks that say that they are not run. Whoever adds one has a good reason.
-NOT_RUN = 3
+NOT_RUN = 5
 WITH_ACTION = ("tools", "ai-sdk")
-WITH_PACKAGES = ("ai-sdk",)
+WITH_PACKAGES = {
+    "ai-sdk": HERE / "aisdk",
+    "moving-from-chatbase": HERE.parent / "clients/chatbase",  # axios
+}
+WITH_SECRET = ("v1-visitors",)
 
 
 def read(reader: Reader, page: Path) -> None:
@@ -72,13 +77,15 @@ def make_action(reader: Reader) -> None:
     assert Action.objects.filter(agent=agent, name="order_status").exists()
 
 
-@pytest.mark.parametrize("page", guides(), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_a_guides_snippets_do_what_it_says(page: Path, reader: MakeReader) -> None:
     one = reader()
     if page.stem in WITH_ACTION:
         make_action(one)
     if page.stem in WITH_PACKAGES:
-        node.install(AISDK, one.folder)
+        node.install(WITH_PACKAGES[page.stem], one.folder)
+    if page.stem in WITH_SECRET:
+        one.environment["IDENTITY_SECRET"] = identity.secret_of(one.agent)
     read(one, page)
 
 
@@ -137,6 +144,6 @@ def test_who_resumes_as_the_guide_says_loses_nothing(
 
 
 def test_next_to_none_are_not_run() -> None:
-    told = [block for page in guides() for block in blocks(page) if block.not_run]
+    told = [block for page in pages() for block in blocks(page) if block.not_run]
     assert len(told) == NOT_RUN
     assert {b.language for b in told} == {"bash", "jsx"}
