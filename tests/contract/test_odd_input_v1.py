@@ -100,7 +100,7 @@ def parameters_in_path() -> Iterator[Any]:
                 yield pytest.param(call, name, id=f"{call} {name}")
 
 
-@pytest.mark.parametrize(("call", "name"), parameters_in_path())
+@pytest.mark.parametrize(("call", "name"), list(parameters_in_path()))
 def test_what_is_no_id_names_nothing(
     http: httpx.Client, tenant: Tenant, call: Call, name: str
 ) -> None:
@@ -141,7 +141,7 @@ def templates() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("call", "name"), parameters_in_query())
+@pytest.mark.parametrize(("call", "name"), list(parameters_in_query()))
 def test_an_odd_parameter_is_understood_or_refused(
     http: httpx.Client, tenant: Tenant, call: Call, name: str
 ) -> None:
