@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.conf import settings
 
 from agents.engine import phrases
 from agents.engine.base import ToolSpec
@@ -17,10 +18,12 @@ from tests.docs.blocks import GUIDES, MOVING, ROOT, guides, pages
 # Of the same status, and not of every error of it.
 EXACT = ("`Invalid request data`", "`No API key provided.`", "`Invalid API key.`")
 ALL_CODES = {*CODES, *OPT_IN_CODES}
+CONFIGURATION = ROOT / "docs/configuration.md"
 PAGES = [
     *pages(),
     ROOT / "docs/README.md",
     ROOT / "docs/importing-from-chatbase.md",
+    CONFIGURATION,
     ROOT / "README.md",
 ]
 _METHOD = r"GET|POST|PUT|PATCH|DELETE"
@@ -122,6 +125,28 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_all_guides_are_linked() -> None:
     links = set(re.findall(r"\]\(([\w-]+\.md)\)", text_of("README.md")))
     assert links == {page.name for page in guides()} - {"README.md"}
+
+
+def test_every_setting_is_told_and_every_told_setting_is_one() -> None:
+    told = re.findall(
+        r"`([A-Z]+(?:_[A-Z]+)*)`",
+        "".join(
+            line.split("|")[1]
+            for line in CONFIGURATION.read_text("utf-8").splitlines()
+            if line.startswith("| `")
+        ),
+    )
+    read = (ROOT / "bookbag/settings.py").read_text("utf-8")
+    there = re.findall(r"\benv\.\w+\(\s*\"([A-Z_]+)\"", read)
+    # How many processes there are is the command's business.
+    assert sorted(told) == sorted([*there, "BOOKBAG_WORKERS"])
+
+
+def test_v1s_sizes_are_those_that_are_let_in() -> None:
+    sizes = [settings.MAX_BODY_BYTES, *settings.LARGE_BODIES.values()]
+    told = {f"{size // 2**20} MiB" for size in sizes}
+    for text in (text_of("v1.md"), MOVING.read_text("utf-8")):
+        assert set(re.findall(r"\b\d+ MiB", text)) == told
 
 
 def test_example_phrases_are_heard_as_the_guide_says() -> None:
