@@ -53,27 +53,29 @@ class MemoryLimiter:
 
     def __init__(self, clock: Callable[[], int] = now_in_microseconds) -> None:
         self._clock = clock
-        # The bucket that was let through last stands last, so idle ones are in front.
-        self._logs: OrderedDict[str, tuple[deque[int], int]] = OrderedDict()
+        # By the length of the window: a bucket of a day keeps none of ten seconds. The
+        # one that was let through last stands last, so idle ones are in front.
+        self._logs: dict[int, OrderedDict[str, deque[int]]] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._logs)
+        return sum(map(len, self._logs.values()))
 
     def hit(self, bucket: str, *, limit: int, window: float) -> Decision:
         span = round(window * MICROSECONDS)
         with self._lock:
             now = self._clock()
             self._forget_idle(now)
-            times, _ = self._logs.get(bucket, (deque(), span))
+            logs = self._logs.setdefault(span, OrderedDict())
+            times = logs.get(bucket, deque())
             if times and times[-1] > now + span:
                 times.clear()  # the clock was set back: nobody waits for it to return
             while times and times[0] <= now - span:
                 times.popleft()
             if allowed := len(times) < limit:
                 times.append(now)
-                self._logs[bucket] = (times, span)
-                self._logs.move_to_end(bucket)
+                logs[bucket] = times
+                logs.move_to_end(bucket)
             return _decision(
                 allowed,
                 limit=limit,
@@ -86,11 +88,14 @@ class MemoryLimiter:
             )
 
     def _forget_idle(self, now: int) -> None:
-        while self._logs:
-            bucket, (times, span) = next(iter(self._logs.items()))
-            if times and now - span < times[-1] <= now + span:
-                return
-            del self._logs[bucket]
+        for span, logs in list(self._logs.items()):
+            while logs:
+                bucket, times = next(iter(logs.items()))
+                if times and now - span < times[-1] <= now + span:
+                    break
+                del logs[bucket]
+            if not logs:
+                del self._logs[span]
 
 
 # One call, so that nothing comes between the look and the note; Redis' clock, so that

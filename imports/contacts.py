@@ -120,7 +120,7 @@ class _Writer:
 
     def make(self, one: ContactFacts) -> None:
         mine = self._by_name.get(one.external_id)
-        if mine is None:
+        if mine is None or mine.external_id != one.external_id:  # it was given up
             contact = Contact(
                 workspace_id=self.page.origin.workspace_id,
                 agent=self.agent,

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from agents.models import Agent
 from bookbag.api.fields import is_blank
+from bookbag.api.parsers import MAX_DEPTH
 from contacts.attributes import LARGEST, RESERVED, size_of
 from contacts.models import ATTRIBUTE_NAME, AttributeType, CustomAttribute, Lead
 from contacts.models import Contact as ContactRow
@@ -435,11 +436,23 @@ def _accounts(said: object) -> list[dict[str, str]]:
     return [one for one in kept if one][:100]
 
 
-def _storable_json(value: Any) -> Any:
+def _storable_json(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Raises Misfit for what the API would not take either, nor every database."""
     if isinstance(value, str):
         return storable(value)
+    if isinstance(value, int | float) and not _is_finite(value):
+        raise Misfit("its custom attributes have a number that is out of range")
+    if isinstance(value, list | dict) and not depth:
+        raise Misfit(f"its custom attributes are nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, list):
-        return [_storable_json(one) for one in value]
+        return [_storable_json(one, depth - 1) for one in value]
     if isinstance(value, dict):
-        return {storable(name): _storable_json(one) for name, one in value.items()}
+        return {storable(n): _storable_json(one, depth - 1) for n, one in value.items()}
     return value
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)  # Python reads 1e999 as infinity
+    except OverflowError:
+        return False

@@ -12,7 +12,7 @@ from rest_framework.fields import empty
 from agents import engines, pictures
 from agents.models import Agent, AgentStatus, Widget
 from agents.widgets import MOST_STYLES
-from bookbag.api.fields import StrictBooleanField, StrictCharField, is_blank
+from bookbag.api.fields import ListField, StrictBooleanField, StrictCharField, is_blank
 from knowledge.models import MAX_CHARACTERS
 
 MOST_URLS = 100
@@ -89,15 +89,6 @@ class NumberField(serializers.FloatField):
         if type(data) not in (int, float):
             self.fail("invalid")
         return data
-
-
-class ListField(serializers.ListField):
-    """Looks how long a list is before it looks at what is in it."""
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        if isinstance(data, list) and len(data) > self.max_length:
-            self.fail("max_length", max_length=self.max_length)
-        return super().to_internal_value(data)
 
 
 @extend_schema_field(

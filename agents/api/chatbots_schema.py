@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiRequest,
+    OpenApiResponse,
+)
 from rest_framework import serializers
 
 from agents.api import chatbots_bodies as bodies
@@ -73,6 +78,12 @@ def _documented(summary: str, operation_id: str, **details: Any) -> Any:
     )
 
 
+def _body(serializer: Any, description: str, **value: Any) -> OpenApiRequest:
+    return OpenApiRequest(
+        serializer, examples=[OpenApiExample(description, value=value)]
+    )
+
+
 def _answer(serializer: Any, description: str, **value: Any) -> OpenApiResponse:
     example = OpenApiExample(description.rstrip("."), value=value)
     return OpenApiResponse(serializer, description, examples=[example])
@@ -83,7 +94,13 @@ create = _documented(
     "createChatbot",
     description="Of a text and of pages; it learns them within seconds. All of it is"
     " made, or nothing. A key of one agent may not.",
-    request=bodies.NewChatbot,
+    request=_body(
+        bodies.NewChatbot,
+        "Of a text and a page",
+        chatbotName="Support",
+        sourceText="Delivery takes two days.",
+        urlsToScrape=["https://example.com/delivery"],
+    ),
     answers={200: _answer(CreatedChatbot, "The chatbot is made.", chatbotId="12")},
 )
 chatbots = _documented(
@@ -95,7 +112,13 @@ chatbots = _documented(
 data = _documented(
     "Rename a chatbot and replace its text",
     "updateChatbotData",
-    request=bodies.ChatbotData,
+    request=_body(
+        bodies.ChatbotData,
+        "A new text",
+        chatbotId="12",
+        chatbotName="Support",
+        sourceText="Delivery takes one day.",
+    ),
     answers={200: _answer(CreatedChatbot, "It learns the text.", chatbotId="12")},
 )
 settings = _documented(
@@ -103,7 +126,15 @@ settings = _documented(
     "updateChatbotSettings",
     description="Only what is sent changes; null is the default again. All of it is"
     " saved, or nothing.",
-    request=bodies.ChatbotSettings,
+    request=_body(
+        bodies.ChatbotSettings,
+        "A greeting and a limit",
+        chatbotId="12",
+        initialMessages=["Hi! How can we help?"],
+        ipLimit=20,
+        ipLimitTimeframe=240,
+        ipLimitMessage="Too many messages. Please wait a moment.",
+    ),
     answers={202: _answer(Done, "All is saved.", message="Your changes are saved.")},
 )
 delete = _documented(

@@ -102,6 +102,15 @@ class StrictCharField(serializers.CharField):
         return data.strip(WHITESPACE) if self.trim_whitespace else data
 
 
+class ListField(serializers.ListField):
+    """Looks how long a list is before it looks at what is in it."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 @extend_schema_field({"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,128}$"})
 class UserIdField(StrictCharField):
     """The caller's own id of a person."""

@@ -142,6 +142,10 @@ AGENT_ID = path_parameter(
 )
 
 
+# Marks an operation that may be asked for without a key.
+_OPTIONAL_KEY = "x-optional-key"
+
+
 def documented(
     summary: str,
     *,
@@ -151,6 +155,7 @@ def documented(
     description: str = "",
     parameters: Iterable[Any] = (),
     keyed: bool = True,
+    optional_key: bool = False,
     tags: Iterable[str] = (),
     operation_id: str | None = None,
     error: Any = ErrorSerializer,
@@ -176,6 +181,7 @@ def documented(
         tags=list(tags) or None,
         operation_id=operation_id,
         auth=None if keyed else [],
+        extensions={_OPTIONAL_KEY: True} if optional_key else None,
     )
 
 
@@ -234,6 +240,8 @@ def document(version: str = "v2") -> dict[str, Any]:
             if "requestBody" in operation:
                 # Also where no single field of it is.
                 operation["requestBody"]["required"] = True
+            if operation.pop(_OPTIONAL_KEY, False):
+                operation["security"] = [*operation["security"], {}]
         if "post" in operations:
             _document_idempotency(operations["post"])
     components: dict[str, Any] = {}

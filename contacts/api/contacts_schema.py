@@ -14,7 +14,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from bookbag.api import schema
-from bookbag.api.fields import StrictBooleanField, StrictCharField
+from bookbag.api.fields import ListField, StrictBooleanField, StrictCharField
 from bookbag.api.schema import MessageSerializer
 from contacts import attributes
 from contacts.models import ATTRIBUTE_NAME, AttributeType
@@ -58,6 +58,20 @@ class StripeAccount(serializers.Serializer):
     stripe_email = EmailField(required=False)
 
 
+class StripeAccounts(ListField):
+    """Says what is wrong with the first that does not fit: there may be a hundred
+    thousand in a body."""
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        accounts = []
+        for number, one in enumerate(data):
+            try:
+                accounts.append(self.child.run_validation(one))
+            except serializers.ValidationError as flaw:
+                raise serializers.ValidationError({number: flaw.detail}) from None
+        return accounts
+
+
 class ContactFields(serializers.Serializer):
     external_id = StrictCharField(
         required=False,
@@ -76,7 +90,7 @@ class ContactFields(serializers.Serializer):
     phonenumber = StrictCharField(
         required=False, allow_null=True, allow_blank=True, max_length=64
     )
-    stripe_accounts = serializers.ListField(
+    stripe_accounts = StripeAccounts(
         child=StripeAccount(),
         required=False,
         max_length=100,
@@ -101,7 +115,7 @@ class NewContact(ContactFields):
 
 
 class NewContacts(serializers.Serializer):
-    users = serializers.ListField(
+    users = ListField(
         child=NewContact(),
         min_length=1,
         max_length=MOST,

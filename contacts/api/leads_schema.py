@@ -141,7 +141,6 @@ create = schema.documented(
         success=serializers.BooleanField(),
         lead=LeadItem(),
     ),
-    errors=[401, 403, 404],
     parameters=[
         schema.AGENT_ID,
         OpenApiParameter(
@@ -151,7 +150,7 @@ create = schema.documented(
             description="The conversation's `visitorToken`, if it is not in the body.",
         ),
     ],
-    keyed=False,
+    optional_key=True,
     error=schema.FailureSerializer,
 )
 

@@ -97,6 +97,7 @@ chat = schema.documented(
     },
     errors=[409],
     error=ERRORS,
+    optional_key=True,
     parameters=[
         OpenApiParameter(
             "X-Visitor-Token",

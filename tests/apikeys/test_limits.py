@@ -170,6 +170,18 @@ def test_idle_buckets_are_forgotten() -> None:
     assert len(limiter) == 1
 
 
+def test_a_long_window_keeps_no_idle_bucket_of_a_short_one() -> None:
+    clock = Clock()
+    limiter = MemoryLimiter(clock)
+    limiter.hit("visitor:1:ip:1", limit=5, window=86_400)
+    for number in range(1_000):
+        limiter.hit(f"ip:{number}", limit=1, window=10)
+    clock.now += SPAN
+    limiter.hit("ip:another", limit=1, window=10)
+    assert len(limiter) == 2
+    assert limiter.hit("visitor:1:ip:1", limit=5, window=86_400).remaining == 3
+
+
 # --- Without Redis ----------------------------------------------------------------
 
 

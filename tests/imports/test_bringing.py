@@ -377,3 +377,16 @@ def test_a_page_takes_a_handful_of_queries_whatever_its_size(
         bring()
     assert len(changed) <= len(few) + 4
     assert Contact.objects.filter(name="Renamed").count() == 40
+
+
+def test_an_id_that_one_contact_gives_up_and_another_takes(
+    source: SmallChatbase, bring: Bring
+) -> None:
+    chatbot = source.add("shop", contacts=[contact("b")])
+    bring()
+    renamed = contact("b", external_id="c", name="First", updated_at=1_771_000_002)
+    taking = contact("new", external_id="b", name="Second", updated_at=1_771_000_003)
+    chatbot.contacts[:] = [renamed, taking]
+    bring()
+    names = Contact.objects.values_list("external_id", "name")
+    assert dict(names) == {"c": "First", "b": "Second"}

@@ -236,3 +236,15 @@ def test_names_of_the_source_move_no_cursor() -> None:
     stream = io.StringIO()
     Lines(stream).say("a\x1b[31m\nb\r")
     assert stream.getvalue() == "a�[31m�b�\n"
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}\r\n"])
+def test_nor_is_it_where_the_key_comes_from_a_file(
+    source: SmallChatbase, run: Any, workspace: Workspace, tmp_path: Path, around: str
+) -> None:
+    _, secret = ApiKey.objects.issue(workspace, label="Own")
+    file = tmp_path / "own"
+    file.write_text(around.format(secret))
+    with pytest.raises(CommandError, match="This is a key of “Acme” itself"):
+        run("--key-file", str(file))
+    assert source.asked == []

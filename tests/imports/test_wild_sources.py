@@ -370,3 +370,21 @@ def test_no_answer_is_too_odd_to_be_brought(
         ("conversations", "leads", "contacts", "attributes"), named, strict=True
     ):
         assert sum(counts[kind].values()) <= len(sent)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1e999", "-1e999", "1" + 400 * "0", 600 * "[" + 600 * "]"],
+    ids=["infinite", "negative", "long", "deep"],
+)
+def test_an_attribute_that_no_database_keeps_does_not_stop_the_others(
+    source: SmallChatbase, bring: Bring, value: str
+) -> None:
+    rows = [contact("odd", custom_attributes={"a": "VALUE"}), contact("plain")]
+    source.add("shop", contacts=rows)
+    source.wrap["contacts"] = lambda body: (
+        json.dumps(body).replace('"VALUE"', value).encode()
+    )
+    summary = bring()
+    assert Contact.objects.filter(external_id="plain").exists()
+    assert summary.counts["contacts"]["skipped"] == 1

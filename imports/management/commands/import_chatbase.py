@@ -91,7 +91,7 @@ class Command(BaseCommand):
         require_migrated()
         workspace = _workspace(options["workspace"])
         watcher = watcher_for(sys.stderr)
-        secret = _key(options)
+        secret = _key(options).strip()  # a file's last line ends
         try:
             source = Chatbase(
                 options["url"],
