@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import parse_header_parameters
 
-from bookbag.api.clothes import dress_for
+from bookbag.api.clothes import dress_for, is_dressed
 from bookbag.api.errors import ApiError, Internal, InvalidBody
 from bookbag.api.renderers import to_json
 from bookbag.middleware import body_cap, is_api
@@ -92,7 +92,7 @@ class Shell:
     async def _refuse(self, exchange: "_Exchange", error: ApiError) -> None:
         scope = exchange.scope
         headers = dict(error.headers)
-        if is_api(scope["path"]):
+        if is_api(scope["path"]) or is_dressed(scope["path"]):
             content = to_json(dress_for(scope["path"], error))
             media_type = "application/json"
             if self.count is not None:

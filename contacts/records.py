@@ -100,7 +100,11 @@ def change(contact: Contact, fields: Fields) -> Contact:
 def delete(contact: Contact) -> Contact:
     """The contact as it was. Its conversations stay. Gone."""
     with _turn(contact.agent):
-        current = _current(contact)
+        # A conversation that is begun with it is either seen, or begun without it.
+        contacts = contact.agent.contacts.select_for_update()
+        current = contacts.filter(pk=contact.pk).first()
+        if current is None:
+            raise Gone
         contact.agent.contacts.filter(pk=contact.pk).delete()
     return current
 

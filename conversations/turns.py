@@ -354,13 +354,22 @@ def _new_conversation(ask: Ask) -> Conversation:
         workspace_id=ask.agent.workspace_id,
         agent=ask.agent,
         end_user=ask.end_user,
-        contact_id=ask.contact_id,
+        contact_id=_contact(ask),
         external_id=ask.external_id,
         api_key=key,
         channel=ask.channel,
         is_test=key is not None and key.environment == Environment.TEST,
         title=_title(ask.text or ""),
     )
+
+
+def _contact(ask: Ask) -> int | None:
+    """None where somebody has deleted it since; nobody does from here on."""
+    if ask.contact_id is None:
+        return None
+    contacts = ask.agent.contacts.select_for_update(no_key=True)
+    found = contacts.filter(pk=ask.contact_id).values_list("pk", flat=True)
+    return found.first()
 
 
 # --- What it is an answer to --------------------------------------------------------

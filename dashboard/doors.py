@@ -23,7 +23,7 @@ from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.permissions import SAFE_METHODS
 
-from bookbag.api.clothes import success_flag
+from bookbag.api.clothes import success_flag, wear
 from bookbag.api.errors import error_response, of_status
 from bookbag.api.views import ApiView
 from contacts.api import leads
@@ -37,6 +37,9 @@ Page = Callable[..., HttpResponse]
 Response = TypeVar("Response", bound=HttpResponseBase)
 Door = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 PREFIXES = ("/agents/", "/conversations/")
+for prefix in PREFIXES:
+    # What is refused before anybody comes to a door is said in the same words.
+    wear(prefix, success_flag)
 # Among several headers, which arrive as one, a Bearer's is enough.
 _BEARER = re.compile(r"(?:\A|,)\s*bearer(?:\s|,|\Z)", re.IGNORECASE)
 

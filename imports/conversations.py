@@ -195,7 +195,7 @@ def _times(one: ConversationFacts) -> list[dt.datetime]:
     for message in one.messages:
         is_last = len(times) == len(one.messages) - 1
         found = message.created_at or (one.last_message_at if is_last else None)
-        now = found or now
+        now = max(found or now, now) if times else found or now
         times.append(now)
     return times
 

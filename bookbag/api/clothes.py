@@ -79,6 +79,11 @@ def wear(prefix: str, dress: Dress) -> None:
     _BY_PATH.append((prefix, dress))
 
 
+def is_dressed(path: str) -> bool:
+    """Whether some surface's errors begin so."""
+    return path.startswith(tuple(prefix for prefix, _ in _BY_PATH))
+
+
 def dress_for(path: str, error: ApiError) -> dict[str, Any]:
     """For errors that no view has seen to."""
     for prefix, dress in _BY_PATH:

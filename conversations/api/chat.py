@@ -173,6 +173,13 @@ class ReplyView(ApiView):
         one that the same request has led to before."""
         if self.done is not None:
             return await self._once_more(self.done, request)
+        if self.claim and not self.ask.keep:
+            # There will be no row to tell the reply from again, so the answer is kept,
+            # also where the client leaves before the turn has begun.
+            return await asyncio.shield(repeats.later(self._begin(request)))
+        return await self._begin(request)
+
+    async def _begin(self, request: ApiRequest) -> HttpResponseBase:
         try:
             run = await runs.begin(replace(self.ask, claim=self.claim))
         except AlreadyClaimed:
@@ -188,9 +195,7 @@ class ReplyView(ApiView):
                 " Wait for it to finish, then send this one again."
             ) from busy
         if self.claim and not run.turn.kept:
-            # There will be no row to tell the reply from again: the answer is kept.
-            answered = self._answer_and_keep(self.claim, run, request)
-            return await asyncio.shield(repeats.later(answered))
+            return await self._answer_and_keep(self.claim, run, request)
         return await self.answer(run, request)
 
     async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:

@@ -62,7 +62,7 @@ def read(html: str) -> Page:
     if root and not text:
         text = _text(root, without_forms=False)  # some sites are one great form
     title = tree.css_first("head > title") or tree.css_first("h1")
-    return Page(_line(title.text(deep=True)) if title else "", text)
+    return Page(one_line(title.text(deep=True)) if title else "", text)
 
 
 def _text(root: LexborNode, *, without_forms: bool) -> str:
@@ -267,7 +267,8 @@ def _is_layout(table: LexborNode) -> bool:
     return any(inner.mem_id != table.mem_id for inner in table.css("table"))
 
 
-def _line(text: str | None) -> str:
+def one_line(text: str | None) -> str:
+    """As a title is shown, and stored."""
     return " ".join(_NOT_SHOWN.sub("", text or "").split())
 
 

@@ -84,7 +84,7 @@ def _page(url: str) -> Page:
     if kind in _HTML:
         return _read(words)
     title = _TITLE.match(words)
-    return Page(title[1].strip() if title else "", words)
+    return Page(page.one_line(title[1]) if title else "", words)
 
 
 def _guess(body: bytes) -> str:

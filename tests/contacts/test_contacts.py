@@ -252,6 +252,7 @@ class TestIdentify:
 
     def test_what_does_not_fit_is_left_out(self, agent: Agent) -> None:
         attributes.define(agent, name="seats", label="Seats", type="number")
+        attributes.define(agent, name="rooms", label="Rooms", type="number")
         attributes.define(agent, name="vip", label="VIP", type="boolean")
         attributes.define(agent, name="old", label="Old", archived=True)
         found = identify(
@@ -262,6 +263,7 @@ class TestIdentify:
                 "email": "nobody",
                 "phonenumber": "1" * 65,
                 "seats": "12",
+                "rooms": 12,
                 "vip": "perhaps",
                 "old": "x",
                 "stripe_accounts": [{"label": "x", "stripe_id": "cus_other"}],
@@ -274,7 +276,7 @@ class TestIdentify:
         found.refresh_from_db()
         assert (found.name, found.email, found.phonenumber) == (None, None, None)
         assert found.stripe_accounts == []
-        assert found.custom_attributes == {"seats": 12, "last": [None]}
+        assert found.custom_attributes == {"rooms": 12, "last": [None]}
 
     def test_what_once_did_fit_stays(self, agent: Agent) -> None:
         told = {"seats": "many", "old": "x"}

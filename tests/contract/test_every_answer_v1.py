@@ -217,6 +217,26 @@ def test_where_there_is_nothing_each_surface_says_so_in_its_words(
     assert own or told == MESSAGES[404]
 
 
+@pytest.mark.parametrize("path", ["/agents/1/leads", "/conversations/1"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "a@b#c"}, 400),
+        ({"Content-Type": b"a/b; charset=\x80"}, 415),
+        ({f"x-{n}": "1" for n in range(100)}, 431),
+    ],
+    ids=["host", "type", "many"],
+)
+def test_root_paths_say_it_in_bookbags_own_clothes(
+    http: httpx.Client, path: str, headers: dict[str, Any], status: int
+) -> None:
+    """What is refused before anybody looks at key, session and path, too."""
+    http.get("/agents/1/leads")  # whatever the site says of itself is loaded
+    response = http.post(path, headers=headers, content=b"{}")
+    assert response.status_code == status
+    wears(response, own=True)
+
+
 def test_what_is_there_already_is_409(http: httpx.Client, tenant: Tenant) -> None:
     agent = tenant.agents[0]
     ids = {"workspace": tenant.workspace, "agent": agent}

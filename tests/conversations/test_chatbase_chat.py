@@ -1,13 +1,15 @@
 """`POST /api/v1/chat` in Chatbase's dialect, on the real server."""
 
+import time
 from typing import Any
 
 import httpx
 import pytest
+from django.db import connection, transaction
 
 from agents.engine import base
 from agents.models import Agent
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, IdempotencyKey
 from contacts.models import Contact
 from conversations.models import Conversation, Message
 from tests.api.openapi import check_response
@@ -301,3 +303,31 @@ def test_other_methods_are_405_in_chatbases_clothes(scripted_shop: Shop) -> None
     response = scripted_shop.client.get(PATH, headers=scripted_shop.headers)
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert list(response.json()) == ["message"]
+
+
+def test_who_hangs_up_while_it_begins_has_the_answer_under_the_same_key(
+    scripted: ScriptedShop,
+) -> None:
+    shop, engine = scripted(["Two ", "days."])
+    ask(shop)  # what comes first may take its time
+    body = {"chatbotId": shop.agent.pk, "messages": [QUESTION]}
+    headers = {**shop.headers, "Idempotency-Key": "hung-up"}
+    with transaction.atomic():  # nothing can begin meanwhile
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK apikeys_idempotencykey IN EXCLUSIVE MODE")
+        with pytest.raises(httpx.ReadTimeout):
+            shop.client.post(PATH, json=body, headers=headers, timeout=1)
+        time.sleep(0.2)  # the server hears of it
+    claims = IdempotencyKey.objects.filter(api_key=shop.key)
+    while not claims.exists():
+        time.sleep(0.05)
+    for _ in range(60):
+        again = shop.client.post(PATH, json=body, headers=headers)
+        if again.status_code != 409:
+            break
+        time.sleep(0.1)
+    assert (again.status_code, again.text) == (200, '{"text":"Two days."}')
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert engine.started == 2
+    assert LedgerEntry.objects.filter(agent_id=shop.agent.pk).count() == 2

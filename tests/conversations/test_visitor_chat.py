@@ -327,3 +327,13 @@ def test_cookies_and_cors_play_no_part(scripted_shop: Shop) -> None:
     )
     assert events(answer)[-1][0] == "done"
     assert not [name for name in answer.headers if "access-control" in name]
+
+
+def test_a_body_in_these_words_is_refused_in_these_words(shop: Shop) -> None:
+    """Whose body it is, is seen at a glance, and not by reading it as strictly."""
+    start = f'{{"agentId": {shop.agent.pk}, "message": "Hi", '
+    for rest in ('"message": "Hi"}', '"x": ' + "[" * 100 + "]" * 100 + "}"):
+        answer = shop.client.post(
+            PATH, content=start + rest, headers={"Content-Type": "application/json"}
+        )
+        assert refusal(answer) == (400, "validation_error"), rest

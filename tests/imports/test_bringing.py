@@ -390,3 +390,14 @@ def test_an_id_that_one_contact_gives_up_and_another_takes(
     bring()
     names = Contact.objects.values_list("external_id", "name")
     assert dict(names) == {"c": "First", "b": "Second"}
+
+
+def test_no_message_is_older_than_the_one_before_it(
+    source: SmallChatbase, bring: Bring
+) -> None:
+    row = conversation("one", "Hi", "Hello!", "Where is it?")
+    row["messages"][1]["createdAt"] = "2026-01-01T00:00:00.000Z"
+    source.add("shop", conversations=[row])
+    bring()
+    times = list(Message.objects.order_by("pk").values_list("created_at", flat=True))
+    assert times == sorted(times)

@@ -173,6 +173,12 @@ def test_markdown_that_begins_with_a_heading_is_called_by_it(
     assert indexed(agent, site.url()).title == "House rules"
 
 
+def test_a_title_is_one_that_can_be_stored_and_shown(agent: Agent, site: Site) -> None:
+    site.pages["/"] = page("# House\0 \u200brules\n\nBe kind.", kind="text/markdown")
+    source = indexed(agent, site.url())
+    assert (source.status, source.title) == ("ready", "House rules")
+
+
 # --- What cannot be read ------------------------------------------------------------
 
 
