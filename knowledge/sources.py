@@ -37,12 +37,14 @@ def replace_text(agent: TenantModel, *, title: str, text: str) -> Source:
                 source.save(update_fields=["content", "updated_at"])
                 _index_again(source)
                 return source
-            # Two who both find none make one: the second waits here. The agent is never
-            # locked before a source, because workers lock them the other way round.
-            agents = type(agent)._default_manager.select_for_update()
+            # Two who both find none make one: the second waits here.
+            agents = type(agent)._default_manager.select_for_update(no_key=True)
             agents.get(pk=agent.pk)
             if not _text_of(agent, title).exists():
                 return add_text(agent, title=title, text=text)
+            # Back to the savepoint, which lets go of the agent, whatever transaction is
+            # around this one: workers lock a source first, and its agent second.
+            transaction.set_rollback(True)
 
 
 def _add(agent: TenantModel, **values: str) -> Source:

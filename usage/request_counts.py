@@ -52,7 +52,9 @@ def _agent_of(view: Any) -> int:
     if agent is not None:
         return agent.pk
     try:
-        return parse_path_id(view.kwargs.get("agent_id", ""))
+        # Which is one thing under two names.
+        named = view.kwargs.get("agent_id") or view.kwargs.get("chatbot_id") or ""
+        return parse_path_id(named)
     except NotFound:
         return NOBODY
 

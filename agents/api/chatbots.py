@@ -60,7 +60,8 @@ class CreateChatbotView(ApiView):
             )
         body = bodies.NewChatbot(data=request.data)
         body.is_valid(raise_exception=True)
-        return Response({"chatbotId": str(_create(key, body.validated_data).pk)})
+        self.agent = _create(key, body.validated_data)
+        return Response({"chatbotId": str(self.agent.pk)})
 
 
 class ChatbotsView(ApiView):
@@ -83,7 +84,7 @@ class ChatbotsView(ApiView):
 class ChatbotDataView(ApiView):
     @schema.data
     def post(self, request: ApiRequest) -> Response:
-        agent, body = _asked(request, bodies.ChatbotData)
+        agent, body = _asked(self, request, bodies.ChatbotData)
         with transaction.atomic():
             # The source first: whoever indexes locks it before the agent.
             if (text := body.get("sourceText")) is not None:
@@ -95,7 +96,7 @@ class ChatbotDataView(ApiView):
 class ChatbotSettingsView(ApiView):
     @schema.settings
     def post(self, request: ApiRequest) -> Response:
-        agent, body = _asked(request, bodies.ChatbotSettings)
+        agent, body = _asked(self, request, bodies.ChatbotSettings)
         if "chatbotName" in body:
             body.setdefault("name", body["chatbotName"])
         if body.get("visibility"):
@@ -110,7 +111,7 @@ class ChatbotSettingsView(ApiView):
 class DeleteChatbotView(ApiView):
     @schema.delete
     def delete(self, request: ApiRequest) -> Response:
-        _save(_named(request), {"status": AgentStatus.ARCHIVED})
+        _save(_named(self, request), {"status": AgentStatus.ARCHIVED})
         return Response({"message": "Deleted successfully"})
 
 
@@ -124,7 +125,7 @@ class UploadView(ApiView):
     done: str
 
     def post(self, request: ApiRequest) -> Response:
-        agent, body = _asked(request, self.body)
+        agent, body = _asked(self, request, self.body)
         pictures.give(agent, self.kind, body[self.field])
         return Response({"message": self.done})
 
@@ -154,14 +155,14 @@ class UploadProfilePictureView(UploadView):
 class DeleteIconView(ApiView):
     @schema.delete_icon
     def delete(self, request: ApiRequest) -> Response:
-        pictures.take_away(_named(request), "icon")
+        pictures.take_away(_named(self, request), "icon")
         return Response({"message": "Chatbot icon deleted successfully."})
 
 
 class DeleteProfilePictureView(ApiView):
     @schema.delete_profile_picture
     def delete(self, request: ApiRequest) -> Response:
-        pictures.take_away(_named(request), "profile_picture")
+        pictures.take_away(_named(self, request), "profile_picture")
         return Response({"message": "Chatbot Profile Picture deleted successfully."})
 
 
@@ -169,19 +170,19 @@ class DeleteProfilePictureView(ApiView):
 
 
 def _asked(
-    request: ApiRequest, body: type[serializers.Serializer]
+    view: ApiView, request: ApiRequest, body: type[serializers.Serializer]
 ) -> tuple[Agent, dict[str, Any]]:
     """The agent that a body names, to be changed, and what else is in it. First it is
     looked whether the agent is there, then whether the rest is right."""
     whose = bodies.ChatbotReference(data=request.data)
     whose.is_valid(raise_exception=True)
-    agent = _chatbot(request, whose.validated_data["chatbotId"])
+    agent = _chatbot(view, request, whose.validated_data["chatbotId"])
     form = body(data=request.data)
     form.is_valid(raise_exception=True)
     return agent, form.validated_data
 
 
-def _named(request: ApiRequest) -> Agent:
+def _named(view: ApiView, request: ApiRequest) -> Agent:
     """The agent that the query names, to be changed; or a body, where a client sends
     one instead."""
     name = query.parameter(request, "chatbotId")
@@ -191,11 +192,13 @@ def _named(request: ApiRequest) -> Agent:
         whose = bodies.ChatbotReference(data=request.data)
         whose.is_valid(raise_exception=True)
         name = whose.validated_data["chatbotId"]
-    return _chatbot(request, name)
+    return _chatbot(view, request, name)
 
 
-def _chatbot(request: ApiRequest, name: str) -> Agent:
-    return chatbot_for(request.auth, name, to_write=True)
+def _chatbot(view: ApiView, request: ApiRequest, name: str) -> Agent:
+    agent = chatbot_for(request.auth, name, to_write=True)
+    view.agent = agent  # type: ignore[attr-defined]  # the request counts as its
+    return agent
 
 
 # --- What is done ---------------------------------------------------------------------

@@ -138,9 +138,9 @@ class GetLeadsView(ApiView):
         chatbot_id = query.parameter(request, "chatbotId")
         if chatbot_id is None:
             raise InvalidBody({"chatbotId": "This field is required."})
-        agent = chatbot_for(request.auth, chatbot_id)
+        self.agent = chatbot_for(request.auth, chatbot_id)
         number, size = _page(request)
-        found = _newest(agent, number, size, **_days(request))
+        found = _newest(self.agent, number, size, **_days(request))
         return Response({"collectedCustomers": [chatbase_json(lead) for lead in found]})
 
 
