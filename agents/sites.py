@@ -4,6 +4,7 @@ own pages."""
 import re
 
 from django.conf import settings
+from yarl import URL
 
 from agents.access import AgentNotFound
 from agents.models import Agent, AgentStatus, Widget
@@ -63,14 +64,17 @@ def _covers(listed: object, host: str) -> bool:
     if not isinstance(listed, str):
         return False
     if listed.startswith("*."):
-        parent = _in_ascii(listed[2:])
+        parent = in_ascii(listed[2:])
         return bool(parent) and host.endswith(f".{parent}")
-    return host == _in_ascii(listed)
+    return host == in_ascii(listed)
 
 
-def _in_ascii(name: str) -> str:
-    """As browsers send it: `bücher.example` is `xn--bcher-kva.example`."""
+def in_ascii(name: str) -> str:
+    """As browsers send it: `bücher.example` is `xn--bcher-kva.example`. Empty for what
+    is no name. Python's own idea of it is older: `straße.example` would be
+    `strasse.example`, which is somebody else's."""
     try:
-        return name.lower().removesuffix(".").encode("idna").decode("ascii")
-    except UnicodeError:
+        host = URL.build(scheme="https", host=name.removesuffix(".")).raw_host or ""
+    except ValueError:
         return ""
+    return host if all(0 < len(label) < 64 for label in host.split(".")) else ""

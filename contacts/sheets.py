@@ -4,6 +4,7 @@ the byte order mark by which Excel knows it. Written a page at a time, however m
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import Q, QuerySet
@@ -21,9 +22,11 @@ OTHERS = "other fields"
 PAGE = 200  # leads; each has 100,000 characters at most
 BOM = "\ufeff"
 
-# What a spreadsheet takes for a formula, in any width.
-_FORMULA = tuple("=+-@＝＋－＠")
+# What a spreadsheet takes for a formula, in any width, where a cell begins. In half of
+# the world one begins behind a semicolon, too: quotes do not keep this one together.
+_FORMULA = re.compile(r"(?<![;\s])[;\s]*+(?=[=+\-@＝＋－＠])")
 _CONTROL = ("\t", "\r", "\n")
+_ENDS = (";", *_CONTROL)  # of a cell or of a line
 
 
 def pages(agent: Agent) -> Iterator[bytes]:
@@ -50,15 +53,20 @@ def written(rows: Iterable[Sequence[Scalar]]) -> bytes:
 
 
 def cell(value: Scalar) -> str:
-    """With an apostrophe in front, where a spreadsheet would do more than show it."""
+    """With an apostrophe in front of what a spreadsheet would do more than show."""
     if value is None:
         return ""
     if not isinstance(value, str):
         value = json.dumps(value)
-    value = value.replace("\0", "")
-    if value.startswith(_CONTROL) or value.lstrip().startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    value = _FORMULA.sub(_guarded, value.replace("\0", ""))
+    return f"'{value}" if value.startswith(_CONTROL) else value
+
+
+def _guarded(found: re.Match[str]) -> str:
+    before = found[0]
+    if any(one in before for one in _ENDS):
+        before += "'"
+    return before if found.start() else f"'{before}"
 
 
 class _Columns:

@@ -144,6 +144,7 @@ class LiveServer:
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # as served: nobody's word for an address
                 timeout_graceful_shutdown=2,
             )
         )

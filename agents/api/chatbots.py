@@ -197,7 +197,7 @@ def _named(view: ApiView, request: ApiRequest) -> Agent:
 
 def _chatbot(view: ApiView, request: ApiRequest, name: str) -> Agent:
     agent = chatbot_for(request.auth, name, to_write=True)
-    view.agent = agent  # type: ignore[attr-defined]  # the request counts as its
+    view.agent = agent  # the request counts as its
     return agent
 
 

@@ -11,8 +11,15 @@ from rest_framework.fields import empty
 
 from agents import engines, pictures
 from agents.models import Agent, AgentStatus, Widget
+from agents.sites import in_ascii
 from agents.widgets import MOST_STYLES
-from bookbag.api.fields import ListField, StrictBooleanField, StrictCharField, is_blank
+from bookbag.api.fields import (
+    AgentIdField,
+    ListField,
+    StrictBooleanField,
+    StrictCharField,
+    is_blank,
+)
 from knowledge.models import MAX_CHARACTERS
 
 MOST_URLS = 100
@@ -41,20 +48,6 @@ _HOST = re.compile(rf"\A(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\Z")
 
 
 # --- Fields ---------------------------------------------------------------------------
-
-
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
-class AgentIdField(serializers.Field):
-    """An agent's id: an integer, or a string of digits; other text names none."""
-
-    default_error_messages = {"invalid": "Must be the chatbot's id."}
-
-    def to_internal_value(self, data: Any) -> str:
-        if type(data) is int:
-            return str(data)
-        if not isinstance(data, str) or not data:
-            self.fail("invalid")
-        return data
 
 
 class TextField(StrictCharField):
@@ -124,10 +117,7 @@ class HostField(StrictCharField):
         if len(text) > LONGEST_HOST:
             self.fail("host")
         star = "*." if text.startswith("*.") else ""
-        try:
-            host = star + text.removeprefix("*.").encode("idna").decode().lower()
-        except UnicodeError:
-            self.fail("host")
+        host = star + in_ascii(text.removeprefix("*."))
         if len(host) > LONGEST_HOST or not _HOST.match(host):
             self.fail("host")
         return host

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from bookbag.api.errors import (
@@ -14,6 +15,8 @@ from bookbag.api.errors import (
 
 Dress = Callable[[ApiError], dict[str, Any]]
 Issue = dict[str, str]
+# More are of no help: a mebibyte of values that do not fit was answered with nine.
+MOST_ISSUES = 100
 
 
 class ExactError(ApiError):
@@ -56,7 +59,8 @@ def success_flag(error: ApiError) -> dict[str, Any]:
 def issues_of(error: ApiError) -> list[Issue]:
     if not error.details:
         return [{"field": "body", "message": error.message}]
-    return [{"field": name, "message": why} for name, why in error.details.items()]
+    flaws = islice(error.details.items(), MOST_ISSUES)
+    return [{"field": name, "message": why} for name, why in flaws]
 
 
 class SuccessErrors:

@@ -102,6 +102,20 @@ class StrictCharField(serializers.CharField):
         return data.strip(WHITESPACE) if self.trim_whitespace else data
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class AgentIdField(serializers.Field):
+    """An agent's id: an integer, or a string of digits; other text names none."""
+
+    default_error_messages = {"invalid": "Must be the chatbot's id."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if type(data) is int:
+            return str(data)
+        if not isinstance(data, str) or not data:
+            self.fail("invalid")
+        return data
+
+
 class ListField(serializers.ListField):
     """Looks how long a list is before it looks at what is in it."""
 

@@ -174,7 +174,8 @@ def documented(
         responses[status] = OpenApiResponse(error, REASONS[status])
     return extend_schema(
         summary=summary,
-        description=description or None,
+        # Never the docstring of a class: that one is written for us.
+        description=description or f"{summary}.",
         request=request,
         responses=responses,
         parameters=[*parameters, *HEADERS],

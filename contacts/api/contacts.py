@@ -45,7 +45,8 @@ class ContactsView(ApiView):
         if isinstance(people, list) and len(people) > schema.MOST:
             raise ExactError(400, f"Maximum {schema.MOST} contacts per request")
         try:
-            sent = _valid(schema.NewContacts(data={"users": people}))
+            there = {} if people is None else {"users": people}
+            sent = _valid(schema.NewContacts(data=there))
         except InvalidBody as error:
             if given == "contacts" and people is not None:
                 raise _renamed(error) from None

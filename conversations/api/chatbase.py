@@ -13,7 +13,12 @@ from agents.access import chatbot_for
 from agents.engine import base
 from agents.models import Agent
 from bookbag.api.errors import InvalidBody, NotFound
-from bookbag.api.fields import WHITESPACE, StrictBooleanField, StrictCharField
+from bookbag.api.fields import (
+    WHITESPACE,
+    AgentIdField,
+    StrictBooleanField,
+    StrictCharField,
+)
 from bookbag.api.parsers import ApiRequest
 from contacts import records
 from contacts.models import Contact
@@ -24,19 +29,6 @@ from conversations.events import Delta, Event, Finished
 from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask
-
-
-class AgentIdField(serializers.Field):
-    """An agent's id; text that is no id names none."""
-
-    default_error_messages = {"invalid": "Must be the chatbot's id."}
-
-    def to_internal_value(self, data: Any) -> str:
-        if type(data) is int:
-            return str(data)
-        if not isinstance(data, str) or not data:
-            self.fail("invalid")
-        return data
 
 
 class NameField(StrictCharField):
@@ -58,7 +50,9 @@ class NameField(StrictCharField):
 
 
 class TemperatureField(serializers.FloatField):
-    default_error_messages = {"invalid": "Must be a number from 0 to 1."}
+    default_error_messages = dict.fromkeys(
+        ("invalid", "min_value", "max_value"), "Must be a number from 0 to 1."
+    )
 
     def to_internal_value(self, data: Any) -> float:
         if type(data) not in (int, float):
@@ -68,7 +62,10 @@ class TemperatureField(serializers.FloatField):
 
 class ChatbaseMessage(serializers.Serializer):
     # What a caller calls the system's is told to the agent as the application's words.
-    role = serializers.ChoiceField(["user", "assistant", "system"])
+    role = serializers.ChoiceField(
+        ["user", "assistant", "system"],
+        error_messages={"invalid_choice": "Must be “user” or “assistant”."},
+    )
     content = StrictCharField(allow_blank=True, trim_whitespace=False)
 
 
@@ -85,6 +82,11 @@ class ChatbaseBody(serializers.Serializer):
         many=True,
         max_length=posted.MAX_MESSAGES,
         allow_empty=False,
+        error_messages={
+            "empty": "Must have at least one message.",
+            "not_a_list": "Must be a list of messages.",
+            "max_length": f"Must have {posted.MAX_MESSAGES} messages at most.",
+        },
         help_text="All turns, oldest first; the last one is the user's.",
     )
     stream = StrictBooleanField(
@@ -177,9 +179,10 @@ class ChatView(ReplyView):
 
     def _contact(self, agent: Agent, form: ChatbaseBody) -> Contact | None:
         """Whom the caller says it talks to. NotFound."""
-        if "contactId" in form.errors or not form.initial_data.get("contactId"):
+        named = form.initial_data.get("contactId")
+        if "contactId" in form.errors or named in (None, ""):
             return None
-        contact = records.by_external_id(agent, str(form.initial_data["contactId"]))
+        contact = records.by_external_id(agent, str(named))
         if contact is None:
             raise NotFound
         return contact

@@ -126,3 +126,10 @@ def test_no_text_breaks_it(listed: str, origin: str) -> None:
     """Only a plain origin is ever allowed."""
     if sites.is_allowed(choosy(listed), origin):
         assert origin.startswith("http")
+
+
+def test_a_name_is_not_taken_for_another() -> None:
+    """`straße` is no `strasse`: they may be two people's."""
+    widget = choosy("straße.example")
+    assert sites.is_allowed(widget, "https://xn--strae-oqa.example")
+    assert not sites.is_allowed(widget, "https://strasse.example")

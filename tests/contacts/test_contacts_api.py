@@ -635,3 +635,11 @@ def test_a_list_that_is_too_long_is_not_looked_into(call: Caller) -> None:
     # A mebibyte of {} took fourteen seconds, and its answer was 23 megabytes.
     body = {"external_id": "a", "stripe_accounts": [{}] * 101}
     assert list(issues(call.post(body))) == ["users.0.stripe_accounts"]
+
+
+def test_a_refusal_names_a_hundred_flaws_at_most(call: Caller, agent: Agent) -> None:
+    attributes.define(agent, name="n", label="N", type="number")
+    misfits = [{"custom_attributes": {"n": ""}}] * 101
+    found = issues(call.post(*misfits))
+    assert len(found) == 100
+    assert "users.99.custom_attributes.n" in found

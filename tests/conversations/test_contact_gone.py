@@ -1,6 +1,5 @@
 """A contact that somebody deletes while it talks."""
 
-
 import pytest
 from django.db import connection
 
