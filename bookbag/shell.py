@@ -12,7 +12,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.http import parse_header_parameters
 
 from bookbag.api.clothes import dress_for, is_dressed
-from bookbag.api.errors import ApiError, Internal, InvalidBody
+from bookbag.api.errors import AnswerBroken, ApiError, Internal, InvalidBody
 from bookbag.api.renderers import to_json
 from bookbag.middleware import body_cap, is_api
 from bookbag.request_id import HEADER, current, new_request_id
@@ -35,11 +35,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 class ClientTooSlow(Exception):
     """The client has stopped reading its answer."""
-
-
-class AnswerBroken(Exception):
-    """An answer that has begun cannot be completed, and its format has no word for it.
-    The connection is closed, so that nobody takes it for whole."""
 
 
 class BodyRefused(Exception):

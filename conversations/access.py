@@ -3,15 +3,10 @@ another one is told the same."""
 
 from agents import engines
 from agents.models import Agent
-from bookbag.api.errors import InvalidBody, NotFound
+from bookbag.api.errors import ConversationNotFound, InvalidBody
 from bookbag.api.fields import parse_path_id
 from bookbag.tenancy import TenantQuerySet
 from conversations.models import Conversation
-
-
-class ConversationNotFound(NotFound):
-    def __init__(self) -> None:
-        super().__init__("This agent has no such conversation.")
 
 
 def conversations_of(agent: Agent) -> TenantQuerySet[Conversation]:

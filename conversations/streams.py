@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from bookbag.shell import AnswerBroken
+from bookbag.api.errors import AnswerBroken
 from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
 
 DONE = b"data: [DONE]\n\n"

@@ -22,12 +22,12 @@ from agents.engine import base
 from agents.models import Agent
 from apikeys.models import ApiKey, Environment
 from bookbag.api.errors import (
+    ConversationNotFound,
     RetryMessageNotFound,
     RetryNoUserMessage,
     ToolCallNotFound,
 )
 from conversations import calls, timeline
-from conversations.access import ConversationNotFound
 from conversations.models import (
     LIVE,
     Channel,

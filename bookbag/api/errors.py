@@ -91,6 +91,11 @@ class InvalidBody(ApiError):
         super().__init__(status, "VALIDATION_INVALID_BODY", message, fields, headers)
 
 
+class AnswerBroken(Exception):
+    """An answer that has begun cannot be completed, and its format has no word for it.
+    The connection is closed, so that nobody takes it for whole."""
+
+
 class MessageNotAssistant(ApiError):
     def __init__(self) -> None:
         super().__init__(
@@ -141,6 +146,11 @@ class NotFound(ApiError):
 
     def __init__(self, message: str = "There is nothing here. Check the id.") -> None:
         super().__init__(404, "RESOURCE_NOT_FOUND", message)
+
+
+class ConversationNotFound(NotFound):
+    def __init__(self) -> None:
+        super().__init__("This agent has no such conversation.")
 
 
 class MessageNotFound(ApiError):

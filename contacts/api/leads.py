@@ -20,7 +20,12 @@ from apikeys.throttling import address_bucket, client_address
 from bookbag import threads
 from bookbag.api import query
 from bookbag.api.clothes import SuccessErrors
-from bookbag.api.errors import InvalidBody, NotFound, TooManyRequests
+from bookbag.api.errors import (
+    AnswerBroken,
+    ConversationNotFound,
+    InvalidBody,
+    TooManyRequests,
+)
 from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.times import iso, milliseconds
@@ -125,7 +130,7 @@ class LeadsExportView(SuccessErrors, ApiView):
                 if page is None:
                     return
                 if revoked.is_set():
-                    raise ConnectionAbortedError("The API key was revoked.")
+                    raise AnswerBroken  # a table has no word for a revoked key
                 if page:
                     yield page
 
@@ -197,11 +202,6 @@ def _conversation_of(request: ApiRequest, agent: Agent, body: LeadBody) -> int |
     if not agent.conversations.filter(pk=conversation_id).exists():
         raise ConversationNotFound
     return conversation_id
-
-
-class ConversationNotFound(NotFound):
-    def __init__(self) -> None:
-        super().__init__("This agent has no such conversation.")
 
 
 def _page(request: ApiRequest) -> tuple[int, int]:

@@ -15,17 +15,18 @@ from agents.models import Agent, Widget
 from apikeys.limits import limiter
 from apikeys.throttling import address_bucket, client_address
 from bookbag.api.clothes import success_flag
-from bookbag.api.errors import ApiError, InvalidBody, TooManyRequests
+from bookbag.api.errors import (
+    ApiError,
+    ConversationNotFound,
+    InvalidBody,
+    TooManyRequests,
+)
 from bookbag.api.fields import StrictCharField, StrictIntegerField, is_user_id
 from bookbag.api.parsers import ApiRequest, read_body
 from contacts import records, visitors
 from contacts.models import Contact
 from conversations import streams
-from conversations.access import (
-    ConversationNotFound,
-    check_conversation,
-    check_model,
-)
+from conversations.access import check_conversation, check_model
 from conversations.api.chat import Encoder, ReplyView
 from conversations.models import Channel
 from conversations.turns import Ask
