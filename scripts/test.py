@@ -63,7 +63,9 @@ def _passes(database: str, for_pytest: list[str], *, redis_url: str) -> bool:
             environment["DATABASE_URL"] = stack.enter_context(services.postgres())
 
         print(f"\nThe tests on {database}:", flush=True)
-        command = [sys.executable, "-m", "pytest", "-n", str(WORKERS), *for_pytest]
+        # Who is done takes work from the other: the slow tests stand side by side.
+        parallel = ["-n", str(WORKERS), "--dist", "worksteal"]
+        command = [sys.executable, "-m", "pytest", *parallel, *for_pytest]
         return _exit_code(command, environment) == 0
 
 

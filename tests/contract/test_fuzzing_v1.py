@@ -164,10 +164,12 @@ def streams_are_whole(_: Any, response: Any, case: Any) -> None:
     if "text/plain" in media_type:
         assert response.content.decode() == TEXT
     if "text/event-stream" in media_type:
-        *tokens, (last, done) = named_events(response.content)
-        assert {name for name, _ in tokens} == {"token"}
+        *events, (last, done) = named_events(response.content)
+        tokens = [event for name, event in events if name == "token"]
+        assert {name for name, _ in events} <= {"token", "citations"}
         assert last == "done"
-        assert "".join(token["text"] for _, token in tokens) == done["text"] == TEXT
+        # A public path: it may be an agent of another test that answers.
+        assert "".join(token["text"] for token in tokens) == done["text"]
         assert set(done) == {"conversationId", "messageId", "text", "visitorToken"}
 
 
