@@ -18,6 +18,7 @@ from knowledge.loaders import web
 from knowledge.models import MAX_CHARACTERS, Chunk, Source
 from tests.conftest import make_workspace
 from tests.conversations.conftest import make_shop
+from tests.installation import eventually
 from tests.sites import Page, Site, Visit, page, redirect
 
 SHIPPING = """<title>Shipping – Acme</title><nav>Home</nav><h1>Shipping</h1>
@@ -36,6 +37,11 @@ def indexed(agent: Agent, url: str) -> Source:
     indexing.index_source(source.pk)
     source.refresh_from_db()
     return source
+
+
+def is_ready(source: Source) -> bool:
+    source.refresh_from_db()
+    return source.status == "ready"
 
 
 def text_of(source: Source) -> str:
@@ -62,7 +68,9 @@ def test_it_works(agent: Agent, site: Site) -> None:
 
 def test_an_answer_cites_the_page(http: httpx.Client, site: Site) -> None:
     shop = make_shop(http)
-    source = indexed(shop.agent, site.url())
+    source = sources.add_url(shop.agent, site.url())
+    indexing.index_source(source.pk)
+    eventually(lambda: is_ready(source))  # the server may have been woken and be faster
 
     told = shop.chat("How long does delivery to Canada take?").json()["data"]
     assert "5 to 9 business days" in told["parts"][0]["text"]
