@@ -11,7 +11,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from agents.api import chatbots_bodies as bodies
-from bookbag.api.schema import MessageSerializer, documented
+from bookbag.api.schema import ChatbaseErrorSerializer, documented
 
 
 class CreatedChatbot(serializers.Serializer):
@@ -73,7 +73,7 @@ def _documented(summary: str, operation_id: str, **details: Any) -> Any:
         summary,
         operation_id=operation_id,
         tags=["chatbots"],
-        error=MessageSerializer,
+        error=ChatbaseErrorSerializer,
         **details,
     )
 

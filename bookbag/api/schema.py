@@ -47,7 +47,7 @@ class IssueSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
-class MessageSerializer(serializers.Serializer):
+class ChatbaseErrorSerializer(serializers.Serializer):
     """An error of API v1, as Chatbase words it."""
 
     message = serializers.CharField()

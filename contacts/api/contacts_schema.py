@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from bookbag.api import schema
 from bookbag.api.fields import ListField, StrictBooleanField, StrictCharField
-from bookbag.api.schema import MessageSerializer
+from bookbag.api.schema import ChatbaseErrorSerializer
 from contacts import attributes
 from contacts.models import ATTRIBUTE_NAME, AttributeType
 from contacts.records import LONGEST_ID, is_email
@@ -288,7 +288,7 @@ contacts = schema.documented(
             description=f"{FEWEST} to {MOST}.",
         ),
     ],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 upsert = schema.documented(
     "Create or change contacts",
@@ -302,7 +302,7 @@ upsert = schema.documented(
     answers={200: _answer("UpsertAnswer", Contact(many=True), [CONTACT])},
     errors=[409],
     parameters=[CHATBOT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 contact = schema.documented(
     "One contact",
@@ -310,7 +310,7 @@ contact = schema.documented(
     tags=TAGS,
     answers=ONE,
     parameters=[CHATBOT_ID, CONTACT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 change = schema.documented(
     "Change a contact",
@@ -323,7 +323,7 @@ change = schema.documented(
     answers=ONE,
     errors=[409],
     parameters=[CHATBOT_ID, CONTACT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 delete = schema.documented(
     "Delete a contact",
@@ -332,7 +332,7 @@ delete = schema.documented(
     description="Answers what has been deleted. The contact's conversations stay.",
     answers=ONE,
     parameters=[CHATBOT_ID, CONTACT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 custom_attributes = schema.documented(
     "List custom attributes",
@@ -341,7 +341,7 @@ custom_attributes = schema.documented(
     description="By name, the archived ones too.",
     answers={200: _answer("AttributesAnswer", Attribute(many=True), [ATTRIBUTE])},
     parameters=[CHATBOT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 define = schema.documented(
     "Create a custom attribute",
@@ -353,7 +353,7 @@ define = schema.documented(
     answers=ONE_ATTRIBUTE,
     errors=[409],
     parameters=[CHATBOT_ID],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )
 change_attribute = schema.documented(
     "Change a custom attribute",
@@ -363,5 +363,5 @@ change_attribute = schema.documented(
     request=_request(AttributeChange, {"label": "Paid seats", "archived": True}),
     answers=ONE_ATTRIBUTE,
     parameters=[CHATBOT_ID, NAME],
-    error=MessageSerializer,
+    error=ChatbaseErrorSerializer,
 )

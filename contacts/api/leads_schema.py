@@ -217,5 +217,5 @@ get_leads = schema.documented(
         OpenApiParameter("endDate", DAY, description="To the end of this day of UTC."),
         *_page(DEFAULT_SIZE, MAX_SIZE),
     ],
-    error=schema.MessageSerializer,
+    error=schema.ChatbaseErrorSerializer,
 )

@@ -33,13 +33,13 @@ data: {"conversationId":41,"messageId":77,"text":"Two days.","visitorToken":"NDE
 
 ERRORS = PolymorphicProxySerializer(
     component_name="ChatFailure",
-    serializers=[schema.MessageSerializer, schema.FailureSerializer],
+    serializers=[schema.ChatbaseErrorSerializer, schema.FailureSerializer],
     resource_type_field_name=None,
 )
 
 chat = schema.documented(
     "Chat with an agent",
-    operation_id="chat",
+    operation_id="chatWithAgent",
     tags=["chat"],
     description=(
         "Two dialects on one path, told apart by the body.\n\n"

@@ -111,7 +111,7 @@ get_conversations = schema.documented(
         data=ChatbaseConversation(many=True),
     ),
     errors=[400],
-    error=schema.MessageSerializer,
+    error=schema.ChatbaseErrorSerializer,
     parameters=[
         OpenApiParameter("chatbotId", str, required=True),
         OpenApiParameter(
