@@ -1,13 +1,13 @@
 """What was said."""
 
-import json
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from bookbag.numbers import Decoder
 from bookbag.tenancy import TenantModel, TenantQuerySet
 
 
@@ -330,19 +330,6 @@ class ToolCallStatus(models.TextChoices):
     USED = "used"
     ABANDONED = "abandoned"
     EXPIRED = "expired"
-
-
-class Decoder(json.JSONDecoder):
-    """PostgreSQL gives 1e20 back as digits; a number of more than 64 bits, which no
-    JSON of ours has room for, was a float before."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(parse_int=_integer, **options)
-
-
-def _integer(digits: str) -> int | float:
-    number = float(digits)
-    return int(digits) if -(2.0**63) <= number < 2.0**64 else number
 
 
 class ToolCall(TenantModel):

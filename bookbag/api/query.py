@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from typing import cast
+from typing import Any, cast
 
 from rest_framework.request import Request
 
@@ -96,3 +96,10 @@ def choice(request: Request, name: str, choices: list[str]) -> str | None:
 
 def _midnight(day: dt.date | None) -> dt.datetime | None:
     return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
+def created_on(request: Request) -> dict[str, Any]:
+    """The days from `startDate` to `endDate`, both whole, as a filter. InvalidBody."""
+    first, beyond = whole_days(day(request, "startDate"), day(request, "endDate"))
+    bounds = {"created_at__gte": first, "created_at__lt": beyond}
+    return {name: moment for name, moment in bounds.items() if moment is not None}

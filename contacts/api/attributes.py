@@ -11,6 +11,7 @@ from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
 from contacts import attributes
 from contacts.api import contacts_schema as schema
+from contacts.api.contacts import success
 from contacts.models import CustomAttribute
 
 
@@ -18,7 +19,7 @@ class CustomAttributesView(ApiView):
     @schema.custom_attributes
     def get(self, request: ApiRequest, chatbot_id: str) -> Response:
         agent = chatbot_for(request.auth, chatbot_id)
-        return _success([attribute_json(a) for a in agent.custom_attributes.all()])
+        return success([attribute_json(a) for a in agent.custom_attributes.all()])
 
     @schema.define
     def post(self, request: ApiRequest, chatbot_id: str) -> Response:
@@ -38,7 +39,7 @@ class CustomAttributesView(ApiView):
             raise ExactError(
                 400, f"Maximum {attributes.MOST} custom attributes per chatbot"
             ) from None
-        return _success(attribute_json(attribute))
+        return success(attribute_json(attribute))
 
 
 class CustomAttributeView(ApiView):
@@ -51,7 +52,7 @@ class CustomAttributeView(ApiView):
         body = schema.AttributeChange(data=request.data)
         if not body.is_valid():
             raise InvalidBody(body.errors)
-        return _success(
+        return success(
             attribute_json(attributes.change(attribute, **body.validated_data))
         )
 
@@ -64,7 +65,3 @@ def attribute_json(attribute: CustomAttribute) -> dict[str, Any]:
         "description": attribute.description,
         "archived": attribute.archived,
     }
-
-
-def _success(data: Any) -> Response:
-    return Response({"message": "Success", "data": data})

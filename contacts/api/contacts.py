@@ -31,7 +31,7 @@ class ContactsView(ApiView):
         )
         contacts, total = pages.page(agent, number=number, size=size)
         total_pages = -(-total // size)
-        return _success(
+        return success(
             [contact_json(one) for one in contacts],
             total=total,
             pages={"page": number, "per_page": size, "total_pages": total_pages},
@@ -53,14 +53,14 @@ class ContactsView(ApiView):
             raise
         with _refusals(f"{given}."):
             contacts = records.upsert(agent, sent["users"])
-        return _success([contact_json(one) for one in contacts])
+        return success([contact_json(one) for one in contacts])
 
 
 class ContactView(ApiView):
     @schema.contact
     def get(self, request: ApiRequest, chatbot_id: str, contact_id: str) -> Response:
         contact = _contact_for(chatbot_for(request.auth, chatbot_id), contact_id)
-        return _success(contact_json(contact))
+        return success(contact_json(contact))
 
     @schema.change
     def patch(self, request: ApiRequest, chatbot_id: str, contact_id: str) -> Response:
@@ -72,14 +72,14 @@ class ContactView(ApiView):
         changes = _valid(schema.ContactFields(data=fields))
         with _refusals():
             contact = records.change(contact, changes)
-        return _success(contact_json(contact))
+        return success(contact_json(contact))
 
     @schema.delete
     def delete(self, request: ApiRequest, chatbot_id: str, contact_id: str) -> Response:
         agent = chatbot_for(request.auth, chatbot_id, to_write=True)
         with _refusals():
             contact = records.delete(_contact_for(agent, contact_id))
-        return _success(contact_json(contact))
+        return success(contact_json(contact))
 
 
 def contact_json(contact: Contact) -> dict[str, Any]:
@@ -150,5 +150,5 @@ def _within(
     return usual if number is None else min(max(number, least), most)
 
 
-def _success(data: Any, **more: Any) -> Response:
+def success(data: Any, **more: Any) -> Response:
     return Response({"message": "Success", "data": data, **more})

@@ -145,7 +145,7 @@ class GetLeadsView(ApiView):
             raise InvalidBody({"chatbotId": "This field is required."})
         self.agent = chatbot_for(request.auth, chatbot_id)
         number, size = _page(request)
-        found = _newest(self.agent, number, size, **_days(request))
+        found = _newest(self.agent, number, size, **query.created_on(request))
         return Response({"collectedCustomers": [chatbase_json(lead) for lead in found]})
 
 
@@ -212,15 +212,6 @@ def _page(request: ApiRequest) -> tuple[int, int]:
         most=leads_schema.MAX_SIZE,
     )
     return query.counting(request, "page", default=1), size
-
-
-def _days(request: ApiRequest) -> dict[str, Any]:
-    """The days from the first to the last, both whole, as a filter."""
-    since, before = query.whole_days(
-        query.day(request, "startDate"), query.day(request, "endDate")
-    )
-    bounds = {"created_at__gte": since, "created_at__lt": before}
-    return {name: moment for name, moment in bounds.items() if moment is not None}
 
 
 def _newest(

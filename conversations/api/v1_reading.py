@@ -70,7 +70,7 @@ class Asked:
         size = query.counting(request, "size", default=DEFAULT_SIZE, most=MAX_SIZE)
         return cls(
             channels=_channels(request),
-            days=_days(request),
+            days=query.created_on(request),
             offset=(number - 1) * size,
             size=size,
         )
@@ -121,15 +121,6 @@ def _channels(request: ApiRequest) -> frozenset[Channel] | None:
     asked = {label.lower() for label in labels}
     found = frozenset(channel for name, channel in CHANNELS.items() if name in asked)
     return None if found == frozenset(Channel) else found
-
-
-def _days(request: ApiRequest) -> dict[str, Any]:
-    """The days from the first to the last, both whole, as a filter."""
-    first, beyond = query.whole_days(
-        query.day(request, "startDate"), query.day(request, "endDate")
-    )
-    bounds = {"created_at__gte": first, "created_at__lt": beyond}
-    return {name: moment for name, moment in bounds.items() if moment is not None}
 
 
 def _said(conversations: Iterable[Conversation]) -> dict[int, list[Said]]:
