@@ -480,6 +480,7 @@ class Gate:
     """Holds an export up after its first page, until it is opened."""
 
     def __init__(self) -> None:
+        self.reached = threading.Event()
         self.opened = threading.Event()
         self.failure: Exception | None = None
         self.pages = export.pages
@@ -487,6 +488,7 @@ class Gate:
     def __call__(self, *args: Any, **options: Any) -> Iterator[export.Page]:
         for number, page in enumerate(self.pages(*args, **options)):
             if number == 1:
+                self.reached.set()
                 assert self.opened.wait(50)
                 if self.failure:
                     raise self.failure
@@ -560,6 +562,9 @@ def test_a_workspace_has_one_export_at_a_time(shop: Shop, gate: Gate) -> None:
     with shop.client.stream("GET", path(shop.agent), headers=shop.headers) as response:
         chunks = response.iter_raw()
         next(chunks)
+        # From here on its thread is busy. Before, the next request may be given the
+        # same one, and waits behind it.
+        assert gate.reached.wait(50)
         second = get(shop)
         assert second.status_code == 429
         assert second.json()["error"]["code"] == "RATE_LIMIT_TOO_MANY_REQUESTS"
