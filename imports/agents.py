@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from agents.engines import is_known
 from agents.models import Agent, AgentStatus
-from imports.facts import AgentFacts
+from imports.facts.agents import AgentFacts
 from imports.models import ImportedRow
 from imports.page import Page, differing
 from imports.summary import CHANGED, KNOWN, MADE

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from contacts import attributes
 from contacts.models import Contact, CustomAttribute, email_key
-from imports.facts import AttributeFacts, ContactFacts
+from imports.facts.attributes import AttributeFacts
+from imports.facts.contacts import ContactFacts
 from imports.models import ImportedRow
 from imports.page import Page, differing
 from imports.summary import CHANGED, KNOWN, MADE

@@ -15,7 +15,7 @@ from conversations.models import (
     Message,
     MessageRole,
 )
-from imports.facts import ConversationFacts
+from imports.facts.conversations import ConversationFacts
 from imports.models import ImportedRow
 from imports.page import Page
 from imports.summary import CHANGED, KNOWN, MADE, MESSAGES

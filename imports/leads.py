@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from contacts.models import Lead
-from imports.facts import LeadFacts
+from imports.facts.leads import LeadFacts
 from imports.page import Page
 from imports.summary import KNOWN, MADE
 

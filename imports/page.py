@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from agents.models import Agent
-from imports.facts import Misfit
+from imports.facts.row import Misfit
 from imports.models import Import, ImportedRow, Kind
 from imports.summary import Summary
 

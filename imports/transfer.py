@@ -16,13 +16,11 @@ from django.utils import timezone
 from agents.models import Agent
 from imports import agents, contacts, conversations, leads, lock
 from imports.chatbase import Chatbase, Refused, SourceError
-from imports.facts import (
-    AgentFacts,
-    AttributeFacts,
-    ContactFacts,
-    ConversationFacts,
-    LeadFacts,
-)
+from imports.facts.agents import AgentFacts
+from imports.facts.attributes import AttributeFacts
+from imports.facts.contacts import ContactFacts
+from imports.facts.conversations import ConversationFacts
+from imports.facts.leads import LeadFacts
 from imports.models import Import, Kind
 from imports.page import Page
 from imports.summary import CHANGED, MADE, Summary

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from agents.models import Agent
 from contacts.models import Contact, CustomAttribute, Lead
 from conversations.models import Conversation, Message
-from imports.facts import (
-    AgentFacts,
-    AttributeFacts,
-    ContactFacts,
-    ConversationFacts,
-    LeadFacts,
-    Misfit,
-    moment,
-)
+from imports.facts.agents import AgentFacts
+from imports.facts.attributes import AttributeFacts
+from imports.facts.contacts import ContactFacts
+from imports.facts.conversations import ConversationFacts
+from imports.facts.leads import LeadFacts
+from imports.facts.row import Misfit, moment
 from tests.imports.conftest import Bring, counts_of
 from tests.imports.source import (
     SmallChatbase,
