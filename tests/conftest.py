@@ -24,6 +24,7 @@ from apikeys import last_used, limits
 from apikeys.models import ApiKey
 from bookbag import threads
 from knowledge import search
+from usage import export_lease
 from workspaces.models import Member, Role, User, Workspace
 
 # --- The cast -----------------------------------------------------------------
@@ -95,6 +96,7 @@ def _empty_window() -> Iterator[None]:
     caches["forms"].clear()
     # What a test has rolled back leaves its ids to others, on SQLite.
     search._indexes.clear()
+    export_lease._held.clear()
     yield
     limits.limiter.cache_clear()
     limits.local_limiter.cache_clear()

@@ -34,6 +34,7 @@ from contacts import leads, sheets, visitors
 from contacts.api import leads_schema
 from contacts.api.leads_body import LeadBody
 from contacts.models import Lead
+from usage.export_lease import Lease
 from usage.models import AuditEvent
 
 log = structlog.get_logger(__name__)
@@ -95,6 +96,7 @@ class LeadsExportView(SuccessErrors, ApiView):
     content_negotiation_class = AnyNegotiation  # a table, whatever is accepted
     agent: Agent
     key_id: int | None
+    lease: Lease
 
     @leads_schema.export
     async def get(self, request: ApiRequest, agent_id: str) -> StreamingHttpResponse:
@@ -112,27 +114,40 @@ class LeadsExportView(SuccessErrors, ApiView):
         self.agent = agent = chatbot_for(request.auth, agent_id)
         is_key = isinstance(request.auth, ApiKey)
         self.key_id = request.auth.pk if is_key else None
-        AuditEvent.objects.create(
-            workspace_id=agent.workspace_id,
-            actor=request.user,  # None for a key
-            action="leads.exported",
-            target=f"agent:{agent.pk}",
-            detail={"api_key": self.key_id} if is_key else {},
-        )
+        self.lease = Lease.take(agent.workspace_id)
+        try:
+            AuditEvent.objects.create(
+                workspace_id=agent.workspace_id,
+                actor=request.user,  # None for a key
+                action="leads.exported",
+                target=f"agent:{agent.pk}",
+                detail={"api_key": self.key_id} if is_key else {},
+            )
+        except BaseException:
+            self.lease.release()
+            raise
 
     async def _table(self, pages: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Each page is a visit to a database thread. One that fails closes the
         connection: the answer must not look like a whole one."""
-        async with revocations.watch(self.key_id) as revoked:
-            while True:
-                async with asyncio.timeout(PAGE_DEADLINE):
-                    page = await threads.run(next, pages, None)
-                if page is None:
-                    return
-                if revoked.is_set():
-                    raise AnswerBroken  # a table has no word for a revoked key
-                if page:
-                    yield page
+
+        def turn() -> bytes | None:
+            self.lease.renew()
+            return next(pages, None)
+
+        try:
+            async with revocations.watch(self.key_id) as revoked:
+                while True:
+                    async with asyncio.timeout(PAGE_DEADLINE):
+                        page = await threads.run(turn)
+                    if page is None:
+                        return
+                    if revoked.is_set():
+                        raise AnswerBroken  # a table has no word for a revoked key
+                    if page:
+                        yield page
+        finally:
+            await threads.run(self.lease.release)
 
 
 class GetLeadsView(ApiView):

@@ -184,7 +184,8 @@ export = schema.documented(
         "All leads of an agent, the newest first, as CSV in UTF-8 with a byte order"
         " mark. After the fixed columns comes one for every field ever seen; what is"
         " beyond 1,000 of them stands in a last one as JSON. A cell that a spreadsheet"
-        " would take for a formula has an apostrophe in front."
+        " would take for a formula has an apostrophe in front. A workspace has one"
+        " export at a time, of leads or of conversations; another is answered with 429."
     ),
     answers={
         (200, "text/csv"): OpenApiResponse(

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from hypothesis import given
 from hypothesis import settings as profile
@@ -21,6 +22,7 @@ from contacts.models import Lead
 from conversations.models import Conversation
 from tests.api.openapi import check_response
 from tests.conftest import make_workspace
+from usage.export_lease import ExportRunning, Lease
 from usage.models import AuditEvent
 from workspaces.models import Workspace
 
@@ -89,6 +91,59 @@ def test_it_is_a_table_whatever_is_accepted(http: httpx.Client) -> None:
             headers={"Authorization": f"Bearer {secret}", "Accept": accept},
         )
         assert read(response.content) == [FIXED]
+
+
+def test_a_workspace_has_one_export_at_a_time(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace()
+    agent = Agent.objects.create(workspace=workspace, name="Support")
+    _, secret = ApiKey.objects.issue(workspace, label="Tests")
+    path = f"/api/v1/agents/{agent.pk}/leads/export"
+    headers = {"Authorization": f"Bearer {secret}"}
+    conversations = Lease.take(workspace.pk)
+    refused = http.get(path, headers=headers)
+    check_response(refused, "GET", path)
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "rate_limited"
+    assert int(refused.headers["Retry-After"]) > 0
+    conversations.release()
+
+    pages, refusals = sheets.pages, []
+
+    def watched(agent: Agent) -> Iterator[bytes]:
+        for page in pages(agent):
+            with pytest.raises(ExportRunning):
+                Lease.take(workspace.pk)
+            refusals.append(page)
+            yield page
+
+    monkeypatch.setattr(sheets, "pages", watched)
+    for _ in range(2):  # and is over with the last byte
+        assert read(http.get(path, headers=headers).content) == [FIXED]
+    assert refusals
+    audited = AuditEvent.objects.for_workspace(workspace)
+    assert audited.count() == 2  # a refused one has exported nothing
+
+
+def test_a_table_that_breaks_off_is_given_up(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace()
+    agent = Agent.objects.create(workspace=workspace, name="Support")
+    _, secret = ApiKey.objects.issue(workspace, label="Tests")
+    path = f"/api/v1/agents/{agent.pk}/leads/export"
+    headers = {"Authorization": f"Bearer {secret}"}
+
+    def broken(agent: Agent) -> Iterator[bytes]:
+        yield b"id"
+        raise OperationalError("the database went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sheets, "pages", broken)
+        with pytest.raises(httpx.RemoteProtocolError):
+            http.get(path, headers=headers)
+    assert read(http.get(path, headers=headers).content) == [FIXED]
 
 
 @pytest.mark.django_db

@@ -1,7 +1,6 @@
 """GET /api/v2/agents/:agentId/conversations/export. Contract §5.8."""
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from agents.models import Agent
 from apikeys.models import ApiKey
 from apikeys.revocation import revocations
 from bookbag.api.renderers import to_json
-from conversations import export, export_lease
+from conversations import export
 from conversations.api import shapes
 from conversations.models import (
     Conversation,
@@ -32,7 +31,6 @@ from tests.conftest import make_user
 from tests.conversations.conftest import Shop, make_shop
 from usage.models import AuditEvent
 
-REDIS = os.environ.get("TEST_REDIS_URL", "")
 TRICKY = [
     'He said "yes" \\ no / maybe',
     "line one\nline two\r\n\ttabbed",
@@ -587,52 +585,3 @@ def test_a_client_that_leaves_gives_its_export_up(shop: Shop, gate: Gate) -> Non
         if (answer := get(shop)).status_code == 200:
             break
     assert answer.status_code == 200
-
-
-# --- The lease ----------------------------------------------------------------
-
-
-def test_a_lease_is_given_back_by_whoever_forgets_it() -> None:
-    export_lease.Lease.take(-1)
-    lease = export_lease.Lease.take(-1)
-    with pytest.raises(export_lease.Taken):
-        export_lease.Lease.take(-1)
-    lease.release()
-    lease.release()
-    export_lease.Lease.take(-1).release()
-
-
-@pytest.mark.redis
-@pytest.mark.skipif(not REDIS, reason="TEST_REDIS_URL is not set (make test does)")
-def test_processes_share_the_lease(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.REDIS_URL = REDIS
-    export_lease._redis.cache_clear()
-    try:
-        ours = export_lease.Lease.take(-2)
-        # Another process knows nothing of it.
-        monkeypatch.setattr(export_lease, "_held", {})
-        with pytest.raises(export_lease.Taken):
-            export_lease.Lease.take(-2)
-        ours.release()
-        theirs = export_lease.Lease.take(-2)
-        ours.release()  # twice; but it is not its own any more
-        monkeypatch.setattr(export_lease, "_held", {})
-        with pytest.raises(export_lease.Taken):
-            export_lease.Lease.take(-2)
-        theirs.release()
-    finally:
-        export_lease._redis.cache_clear()
-
-
-def test_a_redis_that_is_down_hinders_no_export(settings: Any) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    export_lease._redis.cache_clear()
-    try:
-        lease = export_lease.Lease.take(-3)
-        with pytest.raises(export_lease.Taken):
-            export_lease.Lease.take(-3)
-        lease.release()
-    finally:
-        export_lease._redis.cache_clear()

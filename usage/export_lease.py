@@ -1,4 +1,4 @@
-"""A workspace has one export at a time: each reads everything there is.
+"""A workspace has one export at a time, of whatever: each reads everything there is.
 
 Counted in this process, and between processes where there is a Redis, without which
 there are no several workers. One that does not answer hinders no export.
@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from apikeys.limits import REDIS_PATIENCE
+from bookbag.api.errors import ApiError
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 # take so long to read a page without being given up.
 TERM = 150
 RENEW = 10  # seconds
+RETRY_AFTER = 10  # seconds; nobody knows how long the other one takes
 
 # Only the holder's own: after TERM seconds it may be another's.
 _IF_MINE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return {} else return 0 end"
@@ -31,8 +33,16 @@ _RENEW = _IF_MINE.format("redis.call('PEXPIRE', KEYS[1], ARGV[2])")
 _RELEASE = _IF_MINE.format("redis.call('DEL', KEYS[1])")
 
 
-class Taken(Exception):
-    """Another export of the workspace is running."""
+class ExportRunning(ApiError):
+    """Another export of the workspace is under way."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            429,
+            "RATE_LIMIT_TOO_MANY_REQUESTS",
+            "An export of this workspace is running. Start the next when it is over.",
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )
 
 
 class Lease:
@@ -45,15 +55,15 @@ class Lease:
 
     @classmethod
     def take(cls, workspace_id: int) -> "Lease":
-        """Taken, where it is."""
+        """ExportRunning."""
         lease = cls(workspace_id)
         with _lock:
             if workspace_id in _held:
-                raise Taken
+                raise ExportRunning
             _held[workspace_id] = lease
         if not lease._take_of_all():
             lease._release_here()
-            raise Taken
+            raise ExportRunning
         return lease
 
     def renew(self) -> None:
