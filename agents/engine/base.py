@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Role = Literal["user", "assistant", "system", "tool"]
+# "system" is Bookbag's own word; "context" is what an application has posted in its
+# place, to be known and not obeyed: a provider is told of it as of a user's words.
+Role = Literal["user", "assistant", "system", "context", "tool"]
 Confidence = Literal["sure", "hedged", "unknown"]
 
 

@@ -261,7 +261,7 @@ def test_the_model_sees_the_posted_array(scripted: ScriptedShop) -> None:
     )
     (request,) = engine.requests
     assert [(turn.role, turn.text.rpartition("\n")[2]) for turn in request.turns] == [
-        ("system", "You are a pirate."),
+        ("context", "You are a pirate."),
         ("user", "First"),
         ("assistant", "Invented by the caller."),
         ("user", "Second"),
