@@ -19,24 +19,27 @@ from bookbag.api.clothes import wear
 from bookbag.api.errors import InvalidBody, NotFound
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView, UnknownPathView
-from conversations import openai_dialect as dialect
 from conversations.api import openai_schema as schema
 from conversations.api.chat import Encoder, ReplyView
 from conversations.events import Event, Finished
 from conversations.models import Message
+from conversations.openai import bodies
+from conversations.openai.completions import Chunks, Completion
+from conversations.openai.errors import error_json
+from conversations.openai.model import ModelNotFound, agent_id, model_json, model_name
 from conversations.resume import Replay
 from conversations.runs import Run
 from conversations.turns import Ask, NothingToAnswer
 
-wear("/v1/", dialect.error_json)
+wear("/v1/", error_json)
 
 
 class CompletionView(ReplyView):
     """The posted conversation goes in, a reply comes out."""
 
     agent: Agent
-    posted: dialect.Posted
-    names: dialect.Completion
+    posted: bodies.Posted
+    names: Completion
 
     @schema.completion
     async def post(self, request: ApiRequest) -> HttpResponseBase:
@@ -45,7 +48,7 @@ class CompletionView(ReplyView):
     def read(self, request: ApiRequest) -> None:
         self.agent = agent = _agent(request.auth, request.data.get("model"))
         check_may_write(request.auth)
-        self.posted = posted = dialect.read(request.data)
+        self.posted = posted = bodies.read(request.data)
         self.is_streamed = posted.stream
         self.ask = Ask(
             agent=agent,
@@ -76,7 +79,7 @@ class CompletionView(ReplyView):
         return await super().answer(run, request)
 
     def encoder(self) -> Encoder:
-        return dialect.Chunks(self.names, include_usage=self.posted.include_usage)
+        return Chunks(self.names, include_usage=self.posted.include_usage)
 
     def in_one_piece(self, end: Finished, events: list[Event]) -> Response:
         return Response(self.names.whole(end, events))
@@ -108,13 +111,13 @@ class UnknownView(UnknownPathView):
 
 def _agent(key: ApiKey, model: object) -> Agent:
     try:
-        return agent_for(key, dialect.agent_id(model))
+        return agent_for(key, agent_id(model))
     except NotFound:
-        raise dialect.ModelNotFound from None
+        raise ModelNotFound from None
 
 
 def _model(agent: Agent) -> dict[str, Any]:
-    return dialect.model_json(agent.pk, created=int(agent.created_at.timestamp()))
+    return model_json(agent.pk, created=int(agent.created_at.timestamp()))
 
 
 def _tools(
@@ -128,17 +131,15 @@ def _tools(
     return (*own, *(tool for tool in posted if tool.name not in taken))
 
 
-async def _names(
-    run: Run | Replay, request: ApiRequest, agent: Agent
-) -> dialect.Completion:
+async def _names(run: Run | Replay, request: ApiRequest, agent: Agent) -> Completion:
     """A kept reply has the same names whenever it is told."""
-    model = dialect.model_name(agent.pk)
+    model = model_name(agent.pk)
     message_id = run.ids.message
     if message_id is None:
         request_id = request._request.id.removeprefix("req_")
-        return dialect.Completion(f"chatcmpl-{request_id}", int(time.time()), model)
+        return Completion(f"chatcmpl-{request_id}", int(time.time()), model)
     created = await threads.run(_begun_at, message_id)
-    return dialect.Completion(f"chatcmpl-msg_{message_id}", created, model)
+    return Completion(f"chatcmpl-msg_{message_id}", created, model)
 
 
 def _begun_at(message_id: int) -> int:

@@ -15,8 +15,11 @@ from drf_spectacular.utils import (
 )
 
 from bookbag.api import schema
-from conversations import openai_dialect as dialect
 from conversations import posted
+from conversations.openai.bodies import MOST_TEMPERATURE
+from conversations.openai.messages import MAX_CALLS, MAX_ID
+from conversations.openai.model import model_json
+from conversations.openai.tools import MAX_TOOLS, MAX_TOOLS_LENGTH
 
 STRING = {"type": "string"}
 NULL = {"type": "null"}
@@ -53,7 +56,7 @@ ERROR = _named(
     ),
 )
 
-CALL_ID = {"type": "string", "minLength": 1, "maxLength": dialect.MAX_ID}
+CALL_ID = {"type": "string", "minLength": 1, "maxLength": MAX_ID}
 TOOL_CALL = _named(
     "ChatCompletionToolCall",
     "id type function",
@@ -102,7 +105,7 @@ MESSAGE = {
             tool_calls={
                 "type": "array",
                 "items": TOOL_CALL,
-                "maxItems": dialect.MAX_CALLS,
+                "maxItems": MAX_CALLS,
             },
         ),
         _named(
@@ -144,10 +147,10 @@ BODY = _named(
     tools=_or_null(
         type="array",
         items=TOOL,
-        maxItems=dialect.MAX_TOOLS,
+        maxItems=MAX_TOOLS,
         description="Functions of yours, offered beside the agent's own actions. Of two"
         " of one name the agent's counts."
-        f" At most {dialect.MAX_TOOLS_LENGTH // 1024} KiB of JSON in all.",
+        f" At most {MAX_TOOLS_LENGTH // 1024} KiB of JSON in all.",
     ),
     tool_choice=_or_null(
         type="string",
@@ -157,7 +160,7 @@ BODY = _named(
     temperature=_or_null(
         type="number",
         minimum=0,
-        maximum=dialect.MOST_TEMPERATURE,
+        maximum=MOST_TEMPERATURE,
         description="The agent's own unless given; above 1 it counts as 1.",
     ),
     n=_or_null(type="integer", enum=[1]),
@@ -261,7 +264,7 @@ data: {"id":"chatcmpl-5f1c9a","object":"chat.completion.chunk","created":1767312
 data: [DONE]
 
 """
-A_MODEL = dialect.model_json(5, created=1767225600)
+A_MODEL = model_json(5, created=1767225600)
 
 
 def _id_header(name: str, description: str) -> OpenApiParameter:

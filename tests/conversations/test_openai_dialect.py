@@ -16,15 +16,18 @@ from bookbag.api.errors import (
     InvalidBody,
     TooManyRequests,
 )
-from conversations import openai_dialect as dialect
 from conversations import posted as posted_turns
 from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked
+from conversations.openai import bodies
+from conversations.openai.completions import Chunks, Completion
+from conversations.openai.errors import error_json
+from conversations.openai.model import ModelNotFound, agent_id
 
-NAMES = dialect.Completion("chatcmpl-1", 1_700_000_000, "agent-5")
+NAMES = Completion("chatcmpl-1", 1_700_000_000, "agent-5")
 
 
-def read(*messages: Any, **others: Any) -> dialect.Posted:
-    return dialect.read({"model": "agent-5", "messages": list(messages), **others})
+def read(*messages: Any, **others: Any) -> bodies.Posted:
+    return bodies.read({"model": "agent-5", "messages": list(messages), **others})
 
 
 def user(content: Any = "Hello?") -> dict[str, Any]:
@@ -185,7 +188,7 @@ def test_output_that_only_looks_like_json_stays_text() -> None:
 )
 def test_messages_that_cannot_be_answered_are_named(messages: Any, field: str) -> None:
     with pytest.raises(InvalidBody) as caught:
-        dialect.read({"messages": messages})
+        bodies.read({"messages": messages})
     assert list(caught.value.details) == [field]
 
 
@@ -323,7 +326,7 @@ def test_nulls_are_absent() -> None:
 
 @pytest.mark.parametrize("model", ["agent-5", "agent-0", "agent-9999999999999999999"])
 def test_a_models_name_holds_an_agents_id(model: str) -> None:
-    assert dialect.agent_id(model) == model.removeprefix("agent-")
+    assert agent_id(model) == model.removeprefix("agent-")
 
 
 @pytest.mark.parametrize(
@@ -331,15 +334,15 @@ def test_a_models_name_holds_an_agents_id(model: str) -> None:
     ["", "5", "agent-", "agent-5\n", "agent--5", "agent-1_0", "agent-١٢", "gpt-6"],
 )
 def test_another_name_is_no_model(model: str) -> None:
-    with pytest.raises(dialect.ModelNotFound) as caught:
-        dialect.agent_id(model)
-    assert dialect.error_json(caught.value)["error"]["code"] == "model_not_found"
+    with pytest.raises(ModelNotFound) as caught:
+        agent_id(model)
+    assert error_json(caught.value)["error"]["code"] == "model_not_found"
 
 
 @pytest.mark.parametrize("model", [None, 5, True, ["agent-5"]])
 def test_a_model_that_is_no_text_is_a_bad_body(model: Any) -> None:
     with pytest.raises(InvalidBody):
-        dialect.agent_id(model)
+        agent_id(model)
 
 
 WORDS = st.sampled_from(
@@ -426,9 +429,9 @@ MESSAGES = st.fixed_dictionaries(
 @example({"messages": [{"role": "user", "content": "\ud800"}], "user": "\0"})
 def test_garbage_is_a_bad_body_and_nothing_else(body: dict[str, Any]) -> None:
     try:
-        posted = dialect.read(body)
+        posted = bodies.read(body)
     except InvalidBody as refusal:
-        json.dumps(dialect.error_json(refusal))
+        json.dumps(error_json(refusal))
     else:
         assert posted.turns[-1].role in ("user", "tool")
         assert (posted.text is None) == (posted.turns[-1].role == "tool")
@@ -452,7 +455,7 @@ def end(**changes: Any) -> Finished:
 
 def stream(*events: Event, include_usage: bool = False) -> list[dict[str, Any]]:
     """The chunks; each frame was one line, and `[DONE]` the last."""
-    encode = dialect.Chunks(NAMES, include_usage=include_usage)
+    encode = Chunks(NAMES, include_usage=include_usage)
     frames = [frame for event in events for frame in encode(event)]
     for frame in frames:
         assert frame.startswith(b"data: ")
@@ -570,7 +573,7 @@ def test_a_failure_in_mid_stream_is_an_error_frame() -> None:
             None,
         ),
         (
-            dialect.ModelNotFound(),
+            ModelNotFound(),
             "invalid_request_error",
             "model_not_found",
             "model",
@@ -580,7 +583,7 @@ def test_a_failure_in_mid_stream_is_an_error_frame() -> None:
 def test_errors_have_openais_shape(
     problem: Any, kind: str, code: str | None, param: str | None
 ) -> None:
-    error = dialect.error_json(problem)["error"]
+    error = error_json(problem)["error"]
     assert error == {
         "message": problem.message,
         "type": kind,
