@@ -129,7 +129,11 @@ def test_what_is_no_id_is_nobody(agent: Agent, junk: Any) -> None:
     assert not identity.is_genuine(agent, "u-7", junk)
 
 
-@profile(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@profile(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=200,
+    deadline=None,
+)
 @given(user_id=st.text(max_size=300), user_hash=st.text(max_size=80))
 def test_no_text_is_believed_by_chance(
     agent: Agent, user_id: str, user_hash: str
@@ -181,7 +185,7 @@ def test_who_come_at_once_get_the_same_secret(committed: None) -> None:
 
     def ask() -> None:
         try:
-            together.wait(10)
+            together.wait(60)
             made.append(identity.secret_of(agent))
         finally:
             connection.close()
@@ -190,6 +194,6 @@ def test_who_come_at_once_get_the_same_secret(committed: None) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(made) == 6
     assert set(made) == {identity.secret_of(agent)}

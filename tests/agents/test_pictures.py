@@ -11,6 +11,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
 from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -179,6 +180,7 @@ def test_what_would_unfold_to_gigabytes_is_not_unfolded() -> None:
     refusal(bomb)
 
 
+@profile(deadline=None)
 @given(
     st.sampled_from([drawn(), drawn("JPEG"), drawn("GIF"), drawn("WEBP")]),
     st.lists(

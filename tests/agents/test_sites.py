@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -121,6 +122,7 @@ def test_our_own_pages_always_are(settings: Settings) -> None:
     assert sites.is_allowed(choosy(), "http://[::1]:8000")
 
 
+@profile(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_text_breaks_it(listed: str, origin: str) -> None:
     """Only a plain origin is ever allowed."""

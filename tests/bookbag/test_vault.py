@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -63,6 +64,7 @@ def test_a_missing_key_is_a_sentence_that_tells_no_secret(
     assert key not in str(refusal.value)
 
 
+@profile(deadline=None)
 @given(st.binary(max_size=200))
 def test_junk_is_never_decrypted(junk: bytes) -> None:
     with pytest.raises(vault.Unreadable):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.models import Agent
@@ -94,6 +94,7 @@ SOME_JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(SOME_JSON, st.sampled_from(["text", "number", "boolean", "date"]))
 def test_what_is_kept_is_read_as_itself(value: Any, type: str) -> None:
     kept = read(type, value)
@@ -101,6 +102,7 @@ def test_what_is_kept_is_read_as_itself(value: Any, type: str) -> None:
         assert json.dumps(read(type, kept)) == json.dumps(kept)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), SOME_JSON, max_size=8))
 def test_what_is_not_defined_is_kept_as_it_is(values: dict[str, Any]) -> None:
     assert fit(values, {}) == (values, [])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core import signing
 from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -77,6 +78,7 @@ def test_what_is_no_text_is_none(junk: Any) -> None:
     assert not visitors.holds(junk, 41)
 
 
+@profile(deadline=None)
 @given(st.text(max_size=250))
 def test_no_text_is_one_by_chance(text: str) -> None:
     assert not visitors.holds(text, 41)

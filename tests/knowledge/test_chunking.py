@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.chunking import ANSWER_SIZE, CHUNK_SIZE, answer_chunks, chunks
@@ -126,6 +126,7 @@ PARTS = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=400), st.lists(PARTS, max_size=20).map(" ".join),
                  st.lists(PARTS, max_size=20).map("\n".join)))  # fmt: skip
 def test_spans_are_true_and_cover_everything(text: str) -> None:
