@@ -4,15 +4,13 @@ Nothing of them is changed but what the page asks its readers to fill in, and th
 Contract §6.1.
 """
 
-import asyncio
 import os
 import select
 import shlex
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +22,8 @@ from agents import engines
 from agents.engine import base
 from conversations.models import Conversation
 from tests.clients import node
+from tests.clients.gated import PATIENCE, Gated
 from tests.conversations.conftest import ScriptedShop, Shop, make_shop, scripted
-from tests.engines import ScriptedEngine
 
 __all__ = ["scripted"]  # the fixture
 
@@ -34,22 +32,6 @@ CHATBASE = "https://www.chatbase.co"
 QUESTION = "How long does delivery take?"
 # The samples decode chunk by chunk: no chunk may end within a character.
 WORDS = ["Zwölf ", "Tage,\n", "ungefähr ", "🎉 – ", "ok?"]
-PATIENCE = 30  # seconds until a test gives up; nothing is told by how long it took
-
-
-class Gated(ScriptedEngine):
-    """Says each word only when it is let."""
-
-    def __init__(self, words: list[str]) -> None:
-        super().__init__(words)
-        self.let = threading.Semaphore(0)
-
-    async def stream(self, request: base.Request) -> AsyncGenerator[base.Event, None]:
-        async for event in super().stream(request):
-            if isinstance(event, base.TextDelta):
-                let = await asyncio.to_thread(self.let.acquire, timeout=PATIENCE)
-                assert let, "nobody let it say the next word"
-            yield event
 
 
 @dataclass

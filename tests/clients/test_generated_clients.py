@@ -27,7 +27,7 @@ TURN = ["How long does delivery take?", ANSWER, "And to Canada?", ANSWER]
 @pytest.fixture(scope="session")
 def document(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As the server hands it out."""
-    response = httpx.get(f"{server.url}/api/schema/", timeout=30)
+    response = httpx.get(f"{server.url}/api/schema/", timeout=60)
     assert response.status_code == 200
     path = tmp_path_factory.mktemp("schema") / "openapi.json"
     path.write_bytes(response.content)
@@ -68,7 +68,7 @@ def run_python(*arguments: str, path: Path | None = None) -> str:
         env={**os.environ, "PYTHONPATH": str(path or "")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr or done.stdout

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from django.db import transaction
 
 from agents import engines
 from agents.engine import base
@@ -21,6 +22,7 @@ from conversations.models import Conversation, Message
 from knowledge import indexing
 from knowledge.models import Source
 from tests.api.openapi import check_response
+from tests.clients.gated import Gated
 from tests.conftest import make_workspace
 from tests.engines import ScriptedEngine
 from tests.twins import all_at_once
@@ -114,14 +116,15 @@ def make_shop(http: httpx.Client) -> Iterator[MakeShop]:
 @pytest.fixture
 def shop(make_shop: MakeShop) -> Shop:
     shop = make_shop()
-    source = Source.objects.create(
-        workspace_id=shop.agent.workspace_id,
-        agent=shop.agent,
-        kind="text",
-        title="Shipping",
-        content=SHIPPING,
-    )
-    indexing.index_source(source.pk)
+    with transaction.atomic():  # or the server's sweeper may see it first
+        source = Source.objects.create(
+            workspace_id=shop.agent.workspace_id,
+            agent=shop.agent,
+            kind="text",
+            title="Shipping",
+            content=SHIPPING,
+        )
+        indexing.index_source(source.pk)
     return shop
 
 
@@ -134,6 +137,21 @@ def scripted(make_shop: MakeShop, monkeypatch: pytest.MonkeyPatch) -> ScriptedSh
 
     def make(words: list[str], **script: Any) -> tuple[Shop, ScriptedEngine]:
         engine = ScriptedEngine(words, **script)
+        monkeypatch.setitem(engines.ENGINES, "scripted", lambda: engine)
+        return make_shop("scripted"), engine
+
+    return make
+
+
+MakeGated = Callable[[list[str]], tuple[Shop, Gated]]
+
+
+@pytest.fixture
+def gated(make_shop: MakeShop, monkeypatch: pytest.MonkeyPatch) -> MakeGated:
+    """A shop whose agent waits before each word."""
+
+    def make(words: list[str]) -> tuple[Shop, Gated]:
+        engine = Gated(words)
         monkeypatch.setitem(engines.ENGINES, "scripted", lambda: engine)
         return make_shop("scripted"), engine
 
@@ -202,14 +220,16 @@ def test_it_streams(shop: Shop) -> None:
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_chunks_arrive_while_the_reply_is_being_made(scripted: ScriptedShop) -> None:
-    shop, engine = scripted(["one ", "two ", "three"], pause=0.3)
+def test_chunks_arrive_while_the_reply_is_being_made(gated: MakeGated) -> None:
+    shop, engine = gated(["one ", "two ", "three"])
+    engine.let.release()
     with shop.ask("Count.", stream=True) as stream:
         for chunk in stream:
             if chunk.choices[0].delta.content:
                 break
         # The first word is here, and the engine has not finished.
         assert engine.closed == 0
+        engine.let.release(2)
         rest = [chunk.choices[0].delta.content or "" for chunk in stream]
     assert "".join(rest) == "two three"
 
@@ -555,7 +575,10 @@ def test_a_read_key_lists_and_does_not_ask(shop: Shop) -> None:
         client.chat.completions.create(model=shop.model, messages=[])
 
 
-def test_beyond_the_limit_is_a_rate_limit_error(scripted: ScriptedShop) -> None:
+def test_beyond_the_limit_is_a_rate_limit_error(
+    scripted: ScriptedShop, settings: Any
+) -> None:
+    settings.RATE_LIMIT_WINDOW = 3600  # nothing is forgotten meanwhile
     shop, _ = scripted(["ok"])
     ApiKey.objects.filter(pk=shop.key.pk).update(rate_limit=2)
     client = shop.client(max_retries=0)
@@ -660,11 +683,10 @@ def test_a_revoked_key_ends_its_stream(scripted: ScriptedShop) -> None:
         list(stream)
 
 
-def test_a_busy_conversation_is_a_conflict(
-    scripted: ScriptedShop, settings: Any
-) -> None:
+def test_a_busy_conversation_is_a_conflict(gated: MakeGated, settings: Any) -> None:
     settings.BUSY_WAIT = 0.3
-    shop, _ = scripted(["a ", "b ", "c"], pause=1.5)
+    shop, engine = gated(["a ", "b "])
+    engine.let.release()
     name = {"conversation_id": "x"}
     with shop.ask("slow one", metadata=name, stream=True) as stream:
         next(iter(stream))
@@ -672,6 +694,7 @@ def test_a_busy_conversation_is_a_conflict(
             shop.client(max_retries=0).chat.completions.create(
                 model=shop.model, messages=[as_message("me too")], metadata=name
             )
+        engine.let.release()
         list(stream)
     assert caught.value.code == "chat_conversation_busy"
 
