@@ -22,7 +22,8 @@ from agents import engines
 from agents.actions import check_input
 from agents.engine import base
 from bookbag import threads
-from conversations import calls, timeline, turns
+from conversations import calls, endings, timeline
+from conversations.locks import locked
 from conversations.models import (
     Conversation,
     EventKind,
@@ -183,7 +184,7 @@ def complete(turn: Turn, draft: Draft) -> Draft:
             assert turn.conversation_id is not None
             # A takeover locks this row as well: either it has happened, and the epoch
             # tells, or it waits for us.
-            with turns.locked(turn.conversation_id) as conversation:
+            with locked(turn.conversation_id) as conversation:
                 if not _save(turn, draft, conversation):
                     return draft  # it is already: the answer to a COMMIT was lost
         elif LedgerEntry.objects.filter(unkept=turn.unkept).exists():
@@ -269,11 +270,11 @@ def break_off(turn: Turn, draft: Draft, *, error: str) -> None:
     if turn.message_id is None or turn.conversation_id is None:
         return
     error = storable(error)[:200]
-    with turns.locked(turn.conversation_id) as conversation:
+    with locked(turn.conversation_id) as conversation:
         # What there is by now, if it is still this maker's to write.
         _own(turn).update(text=draft.text, journal=draft.journal)
         for mine in Message.objects.filter(pk=turn.message_id, fence=turn.fence):
-            turns.end(conversation, mine, error=error)
+            endings.end(conversation, mine, error=error)
 
 
 def citation_json(citation: base.Citation) -> dict[str, object]:

@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncIterator
 
 from bookbag import threads
-from conversations import runs, turns
+from conversations import endings, runs
 from conversations.events import END, Delta, Event, Failed, Finished, ToolCallAsked
+from conversations.locks import locked
 from conversations.models import LIVE, Message, ReplyStatus
 from conversations.runs import Run
 from conversations.turns import Ids
@@ -70,8 +71,8 @@ def _read(message_id: int, had: int = 0) -> Replay:
     not be cut into frames at every look. One whose maker is gone is ended first."""
     message = Message.objects.select_related("conversation").get(pk=message_id)
     if message.status in LIVE and Message.objects.lost().filter(pk=message.pk).exists():
-        with turns.locked(message.conversation_id) as conversation:
-            turns.end_lost(conversation)
+        with locked(message.conversation_id) as conversation:
+            endings.end_lost(conversation)
         message.refresh_from_db()
     ids = Ids(message.conversation_id, message.answers_id, message.pk)
     return Replay(message.pk, ids, _events(message, had))

@@ -23,7 +23,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from agents.engine import base
 from bookbag import threads
-from conversations import replies, turns
+from conversations import endings, replies, turns
+from conversations.asks import Ask
 from conversations.checkpoints import Checkpoints
 from conversations.events import (
     END,
@@ -34,7 +35,7 @@ from conversations.events import (
     ToolCallAsked,
 )
 from conversations.replies import Draft, Overtaken
-from conversations.turns import Ask, Ids, Turn
+from conversations.turns import Ids, Turn
 
 log = structlog.get_logger(__name__)
 
@@ -322,7 +323,7 @@ def _begun(task: "asyncio.Task[Run]") -> None:
 
 def reap() -> int:
     """Ends replies whose process died; says how many."""
-    if ended := turns.reap():
+    if ended := endings.reap():
         log.warning("replies_reaped", count=ended)
     return ended
 

@@ -13,7 +13,8 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
-from conversations import calls, replies, runs, timeline, turns
+from conversations import calls, endings, replies, runs, timeline
+from conversations.locks import locked
 from conversations.models import (
     Conversation,
     ConversationStatus,
@@ -39,7 +40,7 @@ def take_over(conversation: Conversation, *, actor: User | None = None) -> Conve
     """From now on people answer, and the bot is silent. A reply that is being made ends
     here: what was saved of it stays as a partial one. Calls of the client's tools that
     wait for a result are given up."""
-    with turns.locked(conversation.pk) as held:
+    with locked(conversation.pk) as held:
         if held.status != ConversationStatus.ESCALATED:
             _stop_the_bot(held, "A person has taken over.")
             _move(held, ConversationStatus.ESCALATED, EventKind.TAKEOVER, actor)
@@ -49,7 +50,7 @@ def take_over(conversation: Conversation, *, actor: User | None = None) -> Conve
 def hand_back(conversation: Conversation, *, actor: User | None = None) -> Conversation:
     """From now on the bot answers again, and is told that a person did meanwhile.
     Where nobody has taken over nothing changes."""
-    with turns.locked(conversation.pk) as held:
+    with locked(conversation.pk) as held:
         if held.status == ConversationStatus.ESCALATED:
             _note(held)
             _move(held, ConversationStatus.BOT, EventKind.HANDBACK, actor)
@@ -59,7 +60,7 @@ def hand_back(conversation: Conversation, *, actor: User | None = None) -> Conve
 def resolve(conversation: Conversation, *, actor: User | None = None) -> Conversation:
     """The conversation has ended, for people and bot: it also ends a reply that is
     being made. The next message of the end user opens it again, for the bot."""
-    with turns.locked(conversation.pk) as held:
+    with locked(conversation.pk) as held:
         if held.status == ConversationStatus.ESCALATED:
             _note(held)
         if held.status != ConversationStatus.RESOLVED:
@@ -70,7 +71,7 @@ def resolve(conversation: Conversation, *, actor: User | None = None) -> Convers
 
 def reply(conversation: Conversation, *, author: User, text: str) -> Message:
     """A person's answer, in the same thread as the bot's. Raises NotTakenOver."""
-    with turns.locked(conversation.pk) as held:
+    with locked(conversation.pk) as held:
         if held.status != ConversationStatus.ESCALATED:
             raise NotTakenOver
         message = Message.objects.create(
@@ -87,7 +88,7 @@ def reply(conversation: Conversation, *, author: User, text: str) -> Message:
 
 
 def _stop_the_bot(held: Conversation, why: str) -> None:
-    turns.end_live(held, error=why)
+    endings.end_live(held, error=why)
     calls.abandon(held.pk)
     # Its maker may not have noticed yet: what it writes as of this epoch misses.
     held.epoch += 1

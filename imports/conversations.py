@@ -7,7 +7,8 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from agents.models import Agent
-from conversations import timeline, turns
+from conversations import timeline
+from conversations.locks import locked
 from conversations.models import (
     Conversation,
     ConversationEvent,
@@ -15,6 +16,7 @@ from conversations.models import (
     Message,
     MessageRole,
 )
+from conversations.openings import title_of
 from imports.facts.conversations import ConversationFacts
 from imports.models import ImportedRow
 from imports.page import Page
@@ -134,7 +136,7 @@ def _go_on(page: Page, one: ConversationFacts, row: ImportedRow) -> None:
         return
     if page.write:
         try:
-            with turns.locked(row.row_id) as conversation:
+            with locked(row.row_id) as conversation:
                 if conversation.messages.live().exists():
                     page.skip(one, "a reply in it is being made here; run again")
                     return
@@ -177,9 +179,7 @@ def _append(conversation: Conversation, one: ConversationFacts, after: int) -> N
 def _title(one: ConversationFacts) -> str:
     """As a conversation that begins here has it: what was asked first."""
     asked = (m.text for m in one.messages if m.role == MessageRole.USER)
-    line = " ".join((one.title or next(asked, "")).split())
-    most = turns.TITLE_LENGTH
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return title_of(one.title or next(asked, ""))
 
 
 def _begun(one: ConversationFacts) -> dt.datetime:

@@ -41,14 +41,14 @@ from bookbag.api.idempotency import REPLAYED
 from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
-from conversations import calls, resume, runs, turns
+from conversations import calls, resume, retries, runs, turns
 from conversations.access import check_conversation
 from conversations.api import repeats
+from conversations.asks import Ask
 from conversations.events import Event, Failed, Finished
 from conversations.models import Message, MessageRole
 from conversations.resume import Replay
 from conversations.runs import Run
-from conversations.turns import Ask
 
 MAX_MESSAGE = 32_000  # characters
 MAX_OUTPUT = 65_536  # bytes of a tool's result, as compact JSON
@@ -342,7 +342,7 @@ class RetryView(ReplyView):
                 request.data.get("messageId")
             )
             if self.done is None:  # else it may be the one that is made anew
-                turns.to_retry(conversation_pk, message_id)
+                retries.target(conversation_pk, message_id)
         if not is_valid:
             raise InvalidBody(form.errors)
         self.is_streamed = form.validated_data["stream"]

@@ -25,10 +25,10 @@ from contacts.models import Contact
 from conversations import posted, streams
 from conversations.api.chat import Encoder, ReplyView
 from conversations.api.visitors import MAX_MODEL, VisitorChatView, is_visitors
+from conversations.asks import Ask
 from conversations.events import Delta, Event, Finished
 from conversations.resume import Replay
 from conversations.runs import Run
-from conversations.turns import Ask
 
 
 class NameField(StrictCharField):

@@ -21,6 +21,7 @@ from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView, UnknownPathView
 from conversations.api import openai_schema as schema
 from conversations.api.chat import Encoder, ReplyView
+from conversations.asks import Ask
 from conversations.events import Event, Finished
 from conversations.models import Message
 from conversations.openai import bodies
@@ -29,7 +30,7 @@ from conversations.openai.errors import error_json
 from conversations.openai.model import ModelNotFound, agent_id, model_json, model_name
 from conversations.resume import Replay
 from conversations.runs import Run
-from conversations.turns import Ask, NothingToAnswer
+from conversations.turns import NothingToAnswer
 
 wear("/v1/", error_json)
 

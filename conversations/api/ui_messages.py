@@ -13,10 +13,10 @@ from bookbag.api.parsers import ApiRequest
 from conversations import ui_messages
 from conversations.access import conversations_of
 from conversations.api import chat
+from conversations.asks import Ask
 from conversations.models import Message, MessageRole
 from conversations.resume import Replay
 from conversations.runs import Run
-from conversations.turns import Ask
 from conversations.ui_messages import Posted, UIMessageStream
 
 PROTOCOL = "ui-message"

@@ -6,8 +6,8 @@ from django.db import connection
 from agents.models import Agent
 from contacts import records
 from conversations import turns
+from conversations.asks import Ask
 from conversations.models import Conversation
-from conversations.turns import Ask
 
 
 @pytest.mark.parametrize("name", [None, "order-1"])

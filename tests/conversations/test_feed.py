@@ -22,9 +22,10 @@ from agents.models import Agent
 from apikeys.models import Access, ApiKey
 from bookbag import threads
 from bookbag.api.errors import RetryNoUserMessage
-from conversations import feed, replies, takeover, turns
+from conversations import endings, feed, replies, takeover, turns
 from conversations.api import people
 from conversations.api.shapes import message_json
+from conversations.asks import Ask
 from conversations.feed import Readers
 from conversations.models import (
     LIVE,
@@ -35,7 +36,6 @@ from conversations.models import (
     ToolCall,
 )
 from conversations.replies import Draft
-from conversations.turns import Ask
 from tests.api.openapi import check_response
 from tests.conftest import make_user, make_workspace
 from tests.conversations.conftest import ScriptedShop, Shop
@@ -293,7 +293,7 @@ class Life:
                 lease_expires_at="2020-01-01T00:00:00Z"
             )
             if self.chance.random() < 0.5:
-                turns.reap()
+                endings.reap()
 
     def take_over(self) -> None:
         if self.chance.random() < 0.4:

@@ -17,9 +17,10 @@ from django.utils import timezone
 from agents.engine import base
 from agents.models import Agent
 from conversations import replies, takeover, turns
+from conversations.asks import Ask
 from conversations.models import Conversation, Message
 from conversations.replies import Draft
-from conversations.turns import Ask, Turn
+from conversations.turns import Turn
 from usage.models import LedgerEntry
 
 PARTS = 8  # each within the time that one test may take

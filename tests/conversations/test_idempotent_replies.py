@@ -14,8 +14,8 @@ from apikeys.idempotency import AlreadyClaimed, Claim
 from apikeys.models import IdempotencyKey
 from bookbag.api.errors import NotFound
 from conversations import turns
+from conversations.asks import Ask
 from conversations.models import Conversation, Message, MessageRole
-from conversations.turns import Ask
 from tests.api.openapi import check_response
 from tests.conftest import LiveServer
 from tests.conversations.conftest import ScriptedShop, Shop

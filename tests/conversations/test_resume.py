@@ -14,10 +14,10 @@ from agents.engine.base import ToolCall as Asked
 from agents.models import Action
 from bookbag import threads
 from conversations import replies, resume, turns
+from conversations.asks import Ask
 from conversations.events import Delta, Finished
 from conversations.models import Conversation, Message
 from conversations.replies import Draft
-from conversations.turns import Ask
 from tests.api.openapi import check_response
 from tests.conversations.conftest import ScriptedShop, Shop
 from usage.models import LedgerEntry

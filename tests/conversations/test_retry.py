@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 
 from agents.engine.base import EngineError
-from conversations import turns
+from conversations import endings, turns
+from conversations.asks import Ask
+from conversations.locks import locked
 from conversations.models import Conversation, ConversationEvent, Message
 from tests.api.openapi import check_response
 from tests.conversations.conftest import ScriptedShop, Shop
@@ -172,15 +174,15 @@ def test_a_retry_is_told_to_those_who_follow(scripted: ScriptedShop) -> None:
 def test_a_retry_that_was_overtaken_stays_hidden(scripted: ScriptedShop) -> None:
     shop, _ = scripted(["old"])
     conversation, replies = two_turns(shop)
-    ask = turns.Ask(
+    ask = Ask(
         agent=shop.agent,
         conversation_id=int(conversation),
         retry_of=int(replies[0].removeprefix("msg_")),
     )
     turn = turns.begin(ask, lease_owner="a process")
     Message.objects.filter(pk=turn.message_id).update(text="half")
-    with turns.locked(int(conversation)) as row:
-        turns.end_live(row, error="A person took over.")
+    with locked(int(conversation)) as row:
+        endings.end_live(row, error="A person took over.")
     assert said(conversation) == ["one", "old", "two", "old"]
 
 

@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from agents.engine.base import EngineError
 from conversations import replies, runs, takeover, turns
+from conversations.asks import Ask
 from conversations.checkpoints import Checkpoints
 from conversations.events import Failed, Finished
+from conversations.locks import locked
 from conversations.models import Conversation, Message
 from tests.conversations.conftest import ScriptedShop, Shop
 from usage.models import LedgerEntry
@@ -137,7 +139,7 @@ def test_nul_never_reaches_the_database(scripted: ScriptedShop) -> None:
 
 
 def begin(shop: Shop, **words: Any) -> turns.Turn:
-    ask = turns.Ask(agent=shop.agent, text="hi", **words)
+    ask = Ask(agent=shop.agent, text="hi", **words)
     return turns.begin(ask, lease_owner="a process")
 
 
@@ -182,7 +184,7 @@ def test_the_reaper_spares_who_was_only_slow(scripted: ScriptedShop) -> None:
 
     reaper = threading.Thread(target=reap)
     assert turn.conversation_id is not None
-    with turns.locked(turn.conversation_id):
+    with locked(turn.conversation_id):
         reaper.start()  # it has seen the turn, and waits for its conversation
         time.sleep(0.5)
         assert replies.checkpoint([(turn, replies.Draft("so far", [6]))]) == [True]
@@ -232,7 +234,7 @@ def test_a_server_that_stops_says_so_on_the_row(
     shop, _ = scripted(["some ", "words ", "more"], pause=0.2)
 
     async def stop_midway() -> runs.Run:
-        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        run = await runs.begin(Ask(agent=shop.agent, text="hi"))
         async for _ in run.watch():
             break
         await runs.drain(seconds=0)
@@ -251,7 +253,7 @@ def held_up(conversation_id: int | None) -> Iterator[None]:
 
     def hold() -> None:
         assert conversation_id is not None
-        with turns.locked(conversation_id):
+        with locked(conversation_id):
             is_held.set()
             let_go.wait()
         connection.close()
@@ -273,7 +275,7 @@ def test_a_server_that_stops_while_a_reply_is_saved_says_what_became_of_it(
     shop, _engine = scripted(["all"], pause=0.3)
 
     async def stop_while_it_is_saved() -> runs.Run:
-        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        run = await runs.begin(Ask(agent=shop.agent, text="hi"))
         with held_up(run.ids.conversation):
             await asyncio.sleep(1)
             drain = asyncio.create_task(runs.drain(seconds=0))
@@ -293,7 +295,7 @@ def test_a_server_that_stops_while_a_reply_is_broken_off_tells_the_client(
     shop, _ = scripted(["some "], error=EngineError("timeout", "stalled"), pause=0.3)
 
     async def stop_while_it_is_broken_off() -> runs.Run:
-        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        run = await runs.begin(Ask(agent=shop.agent, text="hi"))
         with held_up(run.ids.conversation):
             await asyncio.sleep(1)
             await runs.drain(seconds=0)
@@ -316,7 +318,7 @@ def test_a_takeover_is_heard_while_the_model_is_silent(
         connection.close()
 
     async def take_over() -> Finished | Failed:
-        run = await runs.begin(turns.Ask(agent=shop.agent, text="hi"))
+        run = await runs.begin(Ask(agent=shop.agent, text="hi"))
         await asyncio.to_thread(step_in)
         async with asyncio.timeout(20):
             return await run.wait()
@@ -456,7 +458,7 @@ def test_a_row_that_is_held_up_costs_no_other_reply_its_checkpoint(
 def test_a_reply_that_is_not_kept_is_charged_once(scripted: ScriptedShop) -> None:
     """Also where the answer to its COMMIT was lost, and it is saved again."""
     shop, _ = scripted([])
-    ask = turns.Ask(agent=shop.agent, text="hi", keep=False)
+    ask = Ask(agent=shop.agent, text="hi", keep=False)
     turn = turns.begin(ask, lease_owner="a process")
     for _ in range(2):
         replies.complete(turn, finished("ok"))

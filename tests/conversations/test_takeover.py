@@ -13,6 +13,7 @@ from agents.models import Agent
 from apikeys.models import Access, ApiKey
 from conversations import replies, takeover, turns
 from conversations.api.shapes import message_json
+from conversations.asks import Ask
 from conversations.models import (
     Conversation,
     ConversationEvent,
@@ -20,7 +21,7 @@ from conversations.models import (
     ToolCall,
 )
 from conversations.replies import Draft
-from conversations.turns import Ask, Turn
+from conversations.turns import Turn
 from tests.api.openapi import check_response
 from tests.conftest import make_workspace
 from tests.conversations.conftest import ScriptedShop

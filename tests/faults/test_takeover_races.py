@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from agents.engine import base
 from agents.models import Agent
-from conversations import replies, takeover, turns
+from conversations import endings, replies, takeover, turns
+from conversations.asks import Ask
 from conversations.models import Conversation, ConversationEvent, Message
 from conversations.replies import Draft
-from conversations.turns import Ask, Turn
+from conversations.turns import Turn
 from tests.conftest import make_workspace
 from usage.models import LedgerEntry
 
@@ -95,7 +96,7 @@ class Race:
             Message.objects.live().filter(pk=self.turn.message_id).update(
                 lease_expires_at=timezone.now() - timedelta(seconds=1)
             )
-        turns.reap()
+        endings.reap()
 
     def run(self, pool: ThreadPoolExecutor) -> None:
         actors = [self.bot, self.people, self.client, self.reaper]

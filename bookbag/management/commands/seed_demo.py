@@ -15,8 +15,8 @@ from bookbag.database import require_migrated
 from bookbag.demo import northwind
 from bookbag.environment import kept_secret
 from conversations import runs
+from conversations.asks import Ask
 from conversations.models import Channel, Conversation
-from conversations.turns import Ask
 from knowledge import indexing
 from knowledge.models import Source, SourceKind
 from workspaces.models import Member, Role, User, Workspace
