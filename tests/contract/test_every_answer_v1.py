@@ -6,14 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
+from agents import engines
 from agents.engine.base import EngineError
 from apikeys.models import ApiKey
 from contacts.models import Contact, CustomAttribute
+from tests.clients.gated import Gated
 from tests.contract import test_tenant_matrix_v1 as v1
 from tests.contract.test_every_answer import carries_all
 from tests.contract.test_tenant_matrix import Cell, Tenant, make_tenant
 from tests.contract.test_tenant_matrix_v1 import CALLS, Call
-from tests.conversations.conftest import ScriptedShop
+from tests.conversations.conftest import ScriptedShop, make_shop
 from tests.engines import ScriptedEngine
 
 OWN_SHAPES = ("v1_agent_", "v1_conversation", "v1_leads_")
@@ -100,8 +102,9 @@ def test_every_call_carries_them_whatever_comes_of_it(
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_every_refusal_of_a_call_wears_its_clothes(
-    http: httpx.Client, tenant: Tenant, call: Call
+    http: httpx.Client, tenant: Tenant, call: Call, settings: Any
 ) -> None:
+    settings.RATE_LIMIT_WINDOW = 3600  # nothing is forgotten meanwhile
     own = v1.references(tenant, tenant.agents[0])
     _, spent = ApiKey.objects.issue(tenant.workspace, label="One", rate_limit=1)
     http.get("/api/v2/me", headers={"Authorization": f"Bearer {spent}"})
@@ -259,10 +262,13 @@ def test_what_is_there_already_is_409(http: httpx.Client, tenant: Tenant) -> Non
 
 
 def test_a_busy_conversation_is_409_in_both_dialects(
-    scripted: ScriptedShop, settings: Any
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.BUSY_WAIT = 0.2
-    shop, _ = scripted(["a ", "b ", "c"], pause=1.5)
+    engine = Gated(["a ", "b "])
+    engine.let.release()
+    monkeypatch.setitem(engines.ENGINES, "scripted", lambda: engine)
+    shop = make_shop(http, model="scripted")
     agent = shop.agent.pk
     turns = [{"role": "user", "content": "Hi"}]
     chatbase = {"chatbotId": agent, "messages": turns, "conversationId": "x"}
@@ -276,6 +282,7 @@ def test_a_busy_conversation_is_409_in_both_dialects(
     ) as stream:
         number = int(stream.headers["x-conversation-id"])
         busy = post(chatbase), post({**bookbag, "conversationId": number})
+        engine.let.release()
         stream.read()
     assert [answer.status_code for answer in busy] == [409, 409]
     wears(busy[0], own=False)

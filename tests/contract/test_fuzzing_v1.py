@@ -126,7 +126,7 @@ def keeps_to_the_document(case: schemathesis.Case, target: Target) -> None:
     headers: dict[str, Any] = {"Authorization": f"Bearer {target.secret}"}
     if case.path.endswith(OPTIONAL_KEY) and chance.random() < 0.3:
         headers = {}
-    response = case.call(base_url=target.url, headers=headers, timeout=20)
+    response = case.call(base_url=target.url, headers=headers, timeout=60)
     checks = [*CHECKS, streams_are_whole]
     if "application/json" in str(response.headers.get("content-type")):
         checks.append(response_schema_conformance)

@@ -126,14 +126,14 @@ def test_what_is_no_id_names_nothing(
     http: httpx.Client, tenant: Tenant, route: str, name: str
 ) -> None:
     caller = Caller(http, tenant, route)
-    before = rows()
+    before = rows(tenant)
     for odd in [*(quote(one, safe="") for one in IN_PATHS), *IN_PATHS_RAW]:
         answer = caller.send(caller.path(**{name: odd}))
         if name == "user_id":  # any name of the right letters may be somebody's
             assert answer.status_code in (200, 400), odd
             continue
         assert answer.status_code == 404, odd
-    assert rows() == before
+    assert rows(tenant) == before
 
 
 def parameters_in_query() -> Iterator[tuple[str, str]]:
@@ -168,14 +168,14 @@ def test_what_no_database_could_hold_is_400_in_any_field(
 ) -> None:
     caller = Caller(http, tenant, route)
     right = orjson.dumps(caller.body())
-    before = rows()
+    before = rows(tenant)
     for what, odd in IN_BODIES.items():
         # Unknown fields are ignored, but only if there is nothing wrong with them.
         body = b'{"unknown":' + odd + (b"," if right != b"{}" else b"") + right[1:]
         assert caller.send(caller.path(), body).status_code == 400, what
     for body in (b"[]", b"null", b"1", b'"x"', b"{", b"\xef\xbb\xbf{}", b"{}{}"):
         assert caller.send(caller.path(), body).status_code == 400, body
-    assert rows() == before
+    assert rows(tenant) == before
 
 
 @pytest.mark.parametrize("route", IDS)
@@ -183,12 +183,12 @@ def test_what_is_no_id_in_a_body_names_nothing(
     http: httpx.Client, tenant: Tenant, route: str
 ) -> None:
     caller = Caller(http, tenant, route)
-    before = rows()
+    before = rows(tenant)
     for odd in AS_IDS:
         body = caller.body() | {IDS[route]: odd}
         answer = caller.send(caller.path(), orjson.dumps(body))
         assert answer.status_code in (400, 404), odd
-    assert rows() == before
+    assert rows(tenant) == before
 
 
 @pytest.mark.parametrize("route", POSTED)

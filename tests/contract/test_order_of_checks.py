@@ -115,8 +115,9 @@ def test_the_key_comes_before_all_that_it_opens(http: httpx.Client, route: str) 
 
 @pytest.mark.parametrize("route", KEYED)
 def test_the_limit_comes_before_the_agent(
-    http: httpx.Client, tenant: Tenant, route: str
+    http: httpx.Client, tenant: Tenant, route: str, settings: Any
 ) -> None:
+    settings.RATE_LIMIT_WINDOW = 3600  # nothing is forgotten meanwhile
     _, secret = ApiKey.objects.issue(tenant.workspace, label="One", rate_limit=1)
     http.get("/api/v2/me", headers={"Authorization": f"Bearer {secret}"})
     assert status_of(ask(http, route, secret, NOWHERE)) == 429
