@@ -1,6 +1,6 @@
 """What was said."""
 
-from typing import Self
+from typing import Literal, Self
 
 from django.conf import settings
 from django.db import models
@@ -322,6 +322,13 @@ class Message(TenantModel):
     @property
     def public_id(self) -> str:
         return f"msg_{self.pk}"
+
+    @property
+    def speaker(self) -> Literal["user", "agent", "person"]:
+        """Who said it; a person is one who answered in the agent's place."""
+        if self.role == MessageRole.USER:
+            return "user"
+        return "agent" if self.author_id is None else "person"
 
 
 class ToolCallStatus(models.TextChoices):

@@ -71,6 +71,8 @@ def name_of(conversation: Conversation) -> str:
 
 # --- In Bookbag's own words ---------------------------------------------------------
 
+AUTHOR = {"user": "user", "agent": "agent", "person": "human"}
+
 
 def conversation_json(conversation: Conversation, message_count: int) -> dict[str, Any]:
     contact = conversation.contact
@@ -95,7 +97,7 @@ def message_json(message: Message, calls: Iterable[ToolCall]) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": str(message.pk),
         "role": message.role,
-        "author": author(message),
+        "author": AUTHOR[message.speaker],
         "text": message.text,
         "createdAt": milliseconds(message.created_at),
     }
@@ -109,13 +111,6 @@ def message_json(message: Message, calls: Iterable[ToolCall]) -> dict[str, Any]:
             "toolCalls": [tool_call_json(one) for one in calls],
         }
     return shown
-
-
-def author(message: Message) -> str:
-    """Who said it: the user, the agent, or a person who answered in its place."""
-    if message.role == MessageRole.USER:
-        return "user"
-    return "agent" if message.author_id is None else "human"
 
 
 def citation_json(citation: dict[str, Any]) -> dict[str, Any]:

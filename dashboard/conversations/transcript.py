@@ -67,7 +67,6 @@ class Said:
     """A message."""
 
     message: Message
-    speaker: str  # "user", "agent" or "person"
     name: str
     quotes: list[Quote] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -114,7 +113,6 @@ def transcript(
     said = [
         Said(
             message=one,
-            speaker=_speaker(one),
             name=_name(one, conversation, visitor),
             quotes=[quote for quote in map(_quote, one.citations) if quote],
             calls=calls[one.pk],
@@ -195,12 +193,6 @@ def _words(event: ConversationEvent) -> str:
     if event.kind == EventKind.REOPEN:
         return words
     return f"{event.actor.get_full_name() if event.actor else 'The API'} {words}"
-
-
-def _speaker(message: Message) -> str:
-    if message.role == MessageRole.USER:
-        return "user"
-    return "agent" if message.author_id is None else "person"
 
 
 def _name(message: Message, conversation: Conversation, visitor: str) -> str:
