@@ -1,8 +1,8 @@
-"""Which agent a key may speak to."""
+"""Which agents a caller may speak to."""
 
 from django.db.models import BigIntegerField, QuerySet
 
-from agents.models import Agent
+from agents.models import Agent, AgentQuerySet
 from apikeys.models import ApiKey
 from apikeys.permissions import check_agent_scope, check_may_write
 from bookbag.api.errors import NotFound
@@ -19,6 +19,13 @@ def agent_for(key: ApiKey, agent_id: str) -> Agent:
         raise NotFound
     check_agent_scope(key, found[0])
     return found[0]
+
+
+def agents_for(caller: ApiKey | Member) -> AgentQuerySet:
+    """All agents that this caller may speak to."""
+    found = Agent.objects.for_workspace(caller.workspace_id).existing()
+    own = getattr(caller, "agent_id", None)  # a member is bound to none
+    return found if own is None else found.filter(pk=own)
 
 
 class AgentNotFound(NotFound):

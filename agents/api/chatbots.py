@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from agents import pictures, widgets
-from agents.access import AgentNotFound, chatbot_for
+from agents.access import AgentNotFound, agents_for, chatbot_for
 from agents.api import chatbots_bodies as bodies
 from agents.api import chatbots_schema as schema
 from agents.models import Agent, AgentStatus
@@ -67,12 +67,8 @@ class CreateChatbotView(ApiView):
 class ChatbotsView(ApiView):
     @schema.chatbots
     def get(self, request: ApiRequest) -> Response:
-        key: ApiKey = request.auth
-        agents = Agent.objects.for_workspace(key.workspace_id).existing()
-        if key.agent_id is not None:
-            agents = agents.filter(pk=key.agent_id)
         theirs = Source.objects.filter(agent=OuterRef("pk"))
-        agents = agents.annotate(
+        agents = agents_for(request.auth).annotate(
             is_learning=Exists(
                 theirs.exclude(status__in=[SourceStatus.READY, SourceStatus.FAILED])
             ),

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from agents.access import agent_for
+from agents.access import agent_for, agents_for
 from agents.api import schema
 from agents.models import Agent
 from apikeys.models import ApiKey
@@ -23,10 +23,7 @@ class AgentsView(ApiView):
             route="agents",
             filters={"agent": key.agent_id},
         )
-        agents = Agent.objects.for_workspace(key.workspace_id).existing()
-        if key.agent_id is not None:
-            agents = agents.filter(pk=key.agent_id)
-        rows, pagination = page.rows(agents, keys=["id"])
+        rows, pagination = page.rows(agents_for(key), keys=["id"])
         return Response(
             {"data": [agent_json(agent) for agent in rows], "pagination": pagination}
         )

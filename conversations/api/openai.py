@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from rest_framework.response import Response
 
-from agents.access import agent_for
+from agents.access import agent_for, agents_for
 from agents.actions import tools_for
 from agents.engine import base
 from agents.models import Agent
@@ -89,11 +89,7 @@ class CompletionView(ReplyView):
 class ModelsView(ApiView):
     @schema.models
     def get(self, request: ApiRequest) -> Response:
-        key: ApiKey = request.auth
-        agents = Agent.objects.for_workspace(key.workspace_id).existing()
-        if key.agent_id is not None:
-            agents = agents.filter(pk=key.agent_id)
-        models = [_model(agent) for agent in agents.order_by("id")]
+        models = [_model(agent) for agent in agents_for(request.auth).order_by("id")]
         return Response({"object": "list", "data": models})
 
 

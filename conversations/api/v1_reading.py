@@ -18,8 +18,7 @@ from bookbag.api.errors import InvalidBody, NotFound
 from bookbag.api.fields import parse_path_id
 from bookbag.api.parsers import ApiRequest
 from bookbag.api.views import ApiView
-from bookbag.tenancy import TenantQuerySet
-from conversations.access import conversations_of
+from conversations.access import conversations_for, conversations_of
 from conversations.api import v1_schema
 from conversations.api.v1_shapes import (
     Said,
@@ -170,15 +169,9 @@ class ConversationView(SuccessErrors, ApiView):
 def _conversation_for(caller: ApiKey | Member, conversation_id: str) -> Conversation:
     """NotFound, whatever the reason: it is missing, another workspace's, an archived
     agent's or, for a key of one agent, a sibling's."""
-    agents = Agent.objects.for_workspace(caller.workspace_id).existing()
-    if isinstance(caller, ApiKey) and caller.agent_id is not None:
-        agents = agents.filter(pk=caller.agent_id)
-    conversations: TenantQuerySet[Conversation]
-    conversations = Conversation.objects.for_workspace(caller.workspace_id)
-    found = conversations.select_related("agent", "contact").filter(
-        agent__in=agents, pk=parse_path_id(conversation_id)
-    )
-    if (conversation := found.first()) is None:
+    found = conversations_for(caller).filter(pk=parse_path_id(conversation_id))
+    conversation = found.select_related("agent", "contact").first()
+    if conversation is None:
         raise NotFound
     return conversation
 

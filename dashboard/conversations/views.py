@@ -4,10 +4,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from agents.models import Agent
 from bookbag.api.errors import NotFound
 from bookbag.api.fields import parse_path_id
 from contacts.models import Lead
+from conversations.access import conversations_for
 from conversations.models import Channel, Conversation, Feedback
 from dashboard import agents
 from dashboard.conversations.handling import handling_of
@@ -66,7 +66,7 @@ def conversation(request: WorkspaceRequest, conversation_id: str) -> HttpRespons
     """What was said in one of them, and what is known of it."""
     found = _conversation(request, str(conversation_id))
     visitor = str(found.contact or found.end_user or "Visitor")
-    before = _message(request.GET.get("before", ""))
+    before = _id(request.GET.get("before", ""))
     entries, earlier = transcript(found, visitor=visitor, before=before)
     leads = Lead.objects.for_workspace(request.workspace).filter(conversation=found)
     return render(
@@ -94,22 +94,15 @@ def _is_of_form(request: HttpRequest) -> bool:
 
 
 def _conversation(request: WorkspaceRequest, conversation_id: str) -> Conversation:
-    try:
-        number = parse_path_id(conversation_id)
-    except NotFound as problem:
-        raise Http404("There is no such conversation.") from problem
-    existing = Agent.objects.for_workspace(request.workspace).existing()
-    mine = Conversation.objects.for_workspace(request.workspace).filter(
-        pk=number, agent__in=existing
-    )
-    found = mine.select_related("agent", "contact", "api_key").first()
-    if found is None:
+    found = conversations_for(request.member).filter(pk=_id(conversation_id))
+    conversation = found.select_related("agent", "contact", "api_key").first()
+    if conversation is None:
         raise Http404("There is no such conversation.")
-    return found
+    return conversation
 
 
-def _message(text: str) -> int | None:
-    """Before which message a page ends; None where the address names none."""
+def _id(text: str) -> int | None:
+    """The id that a part of an address is; None where it is none."""
     try:
         return parse_path_id(text)
     except NotFound:
