@@ -13,7 +13,7 @@ from rest_framework import serializers
 from agents import pictures, widgets
 from agents.api.chatbots_bodies import ChatbotSettings
 from agents.models import Action, Agent, Widget, no_parameters
-from bookbag.admin import TenantAdmin
+from bookbag.admin import TenantAdmin, TenantForm
 from bookbag.api.errors import InvalidBody
 from bookbag.api.parsers import parse_object
 
@@ -97,7 +97,7 @@ class LinesField(forms.CharField):
         return list(initial or []) != self.to_python(data)
 
 
-class ActionForm(forms.ModelForm):
+class ActionForm(TenantForm):
     parameters = ParametersField(
         widget=forms.Textarea(attrs={"rows": 14, "class": "vLargeTextField"}),
         initial=no_parameters,
@@ -119,10 +119,7 @@ class ActionForm(forms.ModelForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
-        if agent and workspace and agent.workspace != workspace:
-            self.add_error("agent", "This agent is of another workspace.")
+        cleaned = super().clean()
         # The agent of an action that is changed is not in the form, so the constraint
         # on both is not looked at.
         namesakes = Action.objects.filter(
@@ -174,7 +171,7 @@ class PictureField(forms.FileField):
             raise forms.ValidationError(str(reason)) from None
 
 
-class WidgetForm(forms.ModelForm):
+class WidgetForm(TenantForm):
     """What may stand in it is what the API takes."""
 
     initial_messages = LinesField(required=False, help_text="One a line.")
@@ -193,13 +190,6 @@ class WidgetForm(forms.ModelForm):
     )
     icon = PictureField(required=False, help_text="Square, less than 1 MB.")
     profile_picture = PictureField(required=False, help_text="Square, less than 1 MB.")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
-        if agent and workspace and agent.workspace != workspace:
-            self.add_error("agent", "This agent is of another workspace.")
-        return cleaned
 
     def clean_initial_messages(self) -> Any:
         return self._as_the_api_takes("initial_messages", "initialMessages")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
@@ -25,6 +26,17 @@ class StaffAdmin(admin.ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+
+
+class TenantForm(forms.ModelForm):
+    """Of a workspace and, where an agent is named, of an agent in it."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
+        if agent and workspace and agent.workspace != workspace:
+            self.add_error("agent", "This agent is of another workspace.")
+        return cleaned
 
 
 class TenantAdmin(StaffAdmin):

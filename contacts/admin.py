@@ -5,7 +5,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from bookbag.admin import ReadOnlyAdmin, StaffAdmin, TenantAdmin
+from bookbag.admin import ReadOnlyAdmin, StaffAdmin, TenantAdmin, TenantForm
 from contacts import attributes, records
 from contacts.models import Contact, ContactCount, CustomAttribute, Lead
 
@@ -37,19 +37,12 @@ class ContactCountAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-class CustomAttributeForm(forms.ModelForm):
+class CustomAttributeForm(TenantForm):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name.lower() in attributes.RESERVED:
             raise forms.ValidationError("This is reserved: every contact has it.")
         return name
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
-        if agent and workspace and agent.workspace != workspace:
-            self.add_error("agent", "This agent is of another workspace.")
-        return cleaned
 
 
 @admin.register(CustomAttribute)

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.debug import sensitive_variables
 
 from apikeys.models import MAX_KEYS, ApiKey
-from bookbag.admin import TenantAdmin
+from bookbag.admin import TenantAdmin, TenantForm
 from dashboard.keys import minting
 
 # Staff sign in where everybody does, with the same limit on guessing.
@@ -22,12 +22,10 @@ admin.site.site_title = "Bookbag staff"
 admin.site.index_title = "All workspaces"
 
 
-class KeyForm(forms.ModelForm):
+class KeyForm(TenantForm):
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
-        if agent and workspace and agent.workspace != workspace:
-            self.add_error("agent", "This agent is of another workspace.")
+        cleaned = super().clean()
+        workspace = cleaned.get("workspace")
         if workspace and self.instance.pk is None and _is_full(workspace):
             self.add_error("workspace", f"It has {MAX_KEYS} keys. Revoke one first.")
         return cleaned

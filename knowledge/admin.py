@@ -6,14 +6,14 @@ from django.db import models
 from django.http import HttpRequest
 
 from bookbag import background, outbound
-from bookbag.admin import ReadOnlyAdmin, TenantAdmin
+from bookbag.admin import ReadOnlyAdmin, TenantAdmin, TenantForm
 from knowledge import indexing, tasks
 from knowledge.models import MAX_TITLE, Chunk, Document, Source, SourceKind
 
 EXCERPT = 20_000  # characters of a document shown; it may have two million
 
 
-class SourceForm(forms.ModelForm):
+class SourceForm(TenantForm):
     title = forms.CharField(
         max_length=MAX_TITLE,
         required=False,
@@ -21,10 +21,7 @@ class SourceForm(forms.ModelForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        agent, workspace = cleaned.get("agent"), cleaned.get("workspace")
-        if agent and workspace and agent.workspace != workspace:
-            self.add_error("agent", "This agent is of another workspace.")
+        cleaned = super().clean()
         kind = cleaned.get("kind") or self.instance.kind
         if kind == SourceKind.URL:
             self._check_url(cleaned.get("url"))
