@@ -28,8 +28,8 @@ from contacts.models import Contact
 from conversations import streams
 from conversations.access import check_conversation, check_model
 from conversations.api.chat import Encoder, ReplyView
+from conversations.asks import Ask
 from conversations.models import Channel
-from conversations.turns import Ask
 
 MAX_MESSAGE = 8_000  # characters
 MAX_MODEL = 120
@@ -122,7 +122,11 @@ class VisitorChatView(ReplyView):
         if not is_valid:
             raise InvalidBody(form.errors)
         body = form.validated_data
-        check_model(body.get("model"))
+        model = body.get("model")
+        check_model(model)
+        # Models cost differently, and the workspace pays.
+        if request.auth is None and model not in (None, agent.model):
+            raise InvalidBody({"model": "Only calls with an API key may choose it."})
         contact = _known(request, agent, body)
         end_user = contact.external_id if contact else None
         self.ask = Ask(
@@ -134,7 +138,7 @@ class VisitorChatView(ReplyView):
             api_key=request.auth,
             channel=Channel.API if request.auth else Channel.WIDGET,
             tools=(),
-            model=body.get("model"),
+            model=model,
         )
 
     def encoder(self) -> Encoder:

@@ -215,6 +215,15 @@ def test_a_bad_body_is_a_validation_error(
     assert not Conversation.objects.filter(agent=scripted_shop.agent).exists()
 
 
+def test_only_a_key_may_choose_the_model(scripted_shop: Shop) -> None:
+    response = ask(scripted_shop, model="embedded")
+    assert refusal(response) == (400, "validation_error")
+    assert "model" in response.text
+    assert not Conversation.objects.filter(agent=scripted_shop.agent).exists()
+    events(ask(scripted_shop, model="scripted"))  # as it would be anyway
+    events(ask(scripted_shop, model="embedded", keyed=True))
+
+
 def test_eight_thousand_characters_are_answered(scripted_shop: Shop) -> None:
     assert events(ask(scripted_shop, message="x" * 8_000))[-1][0] == "done"
 
