@@ -1,6 +1,8 @@
 """What happens during a reply, as every door sees it. One model; `streams` has the
 encoders that turn it into each wire dialect."""
 
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,4 +53,28 @@ class Failed:
 
 
 Event = Delta | ToolCallAsked | Finished | Failed
-END = (Finished, Failed)
+_END = (Finished, Failed)
+
+
+class Watched(ABC):
+    """A reply as it is watched; `events` is all that has happened, from the first."""
+
+    events: list[Event]
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], _END)
+
+    @abstractmethod
+    def watch(
+        self, *, after: int = 0, quiet: float | None = None
+    ) -> AsyncIterator[Event | None]:
+        """Events from the `after`-th on, to the last; None for each `quiet` seconds
+        in which nothing happens."""
+
+    async def wait(self) -> Finished | Failed:
+        async for _ in self.watch():
+            pass
+        last = self.events[-1]
+        assert isinstance(last, Finished | Failed)
+        return last

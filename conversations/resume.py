@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from bookbag import threads
 from conversations import endings, runs
-from conversations.events import END, Delta, Event, Failed, Finished, ToolCallAsked
+from conversations.events import Delta, Event, Failed, Finished, ToolCallAsked, Watched
 from conversations.locks import locked
 from conversations.models import LIVE, Message, ReplyStatus
 from conversations.runs import Run
@@ -18,22 +18,17 @@ from usage.models import LedgerEntry
 POLL = 0.4  # seconds between two looks at a reply that another process makes
 
 
-class Replay:
-    """A reply as its row tells it; watched like a `Run`."""
+class Replay(Watched):
+    """A reply as its row tells it."""
 
     def __init__(self, message_id: int, ids: Ids, events: list[Event]) -> None:
         self.message_id = message_id
         self.ids = ids
         self.events = events
 
-    @property
-    def ended(self) -> bool:
-        return bool(self.events) and isinstance(self.events[-1], END)
-
     async def watch(
         self, *, after: int = 0, quiet: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """As `Run.watch`."""
         news = time.monotonic()
         while True:
             while after < len(self.events):
@@ -50,13 +45,6 @@ class Replay:
                 yield None
             had = len(self.events)
             self.events += (await threads.run(_read, self.message_id, had)).events
-
-    async def wait(self) -> Finished | Failed:
-        async for _ in self.watch():
-            pass
-        last = self.events[-1]
-        assert isinstance(last, Finished | Failed)
-        return last
 
 
 async def follow(message_id: int, conversation_id: int) -> Run | Replay:

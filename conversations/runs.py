@@ -27,12 +27,12 @@ from conversations import endings, replies, turns
 from conversations.asks import Ask
 from conversations.checkpoints import Checkpoints
 from conversations.events import (
-    END,
     Delta,
     Event,
     Failed,
     Finished,
     ToolCallAsked,
+    Watched,
 )
 from conversations.replies import Draft, Overtaken
 from conversations.turns import Ids, Turn
@@ -54,8 +54,8 @@ _checkpoints = Checkpoints()
 _running: dict[int, "Run"] = {}  # by conversation: it has one live turn at most
 
 
-class Run:
-    """One reply in the making; `events` is all that has happened, from the first."""
+class Run(Watched):
+    """One reply in the making."""
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
@@ -73,15 +73,9 @@ class Run:
     def ids(self) -> Ids:
         return self.turn.ids
 
-    @property
-    def ended(self) -> bool:
-        return bool(self.events) and isinstance(self.events[-1], END)
-
     async def watch(
         self, *, after: int = 0, quiet: float | None = None
     ) -> AsyncIterator[Event | None]:
-        """Events from the `after`-th on, to the last; None for each `quiet` seconds
-        in which nothing happens."""
         while True:
             while after < len(self.events):
                 yield self.events[after]
@@ -93,13 +87,6 @@ class Run:
                 return
             if not await self._something_new(quiet):
                 yield None
-
-    async def wait(self) -> Finished | Failed:
-        async for _ in self.watch():
-            pass
-        last = self.events[-1]
-        assert isinstance(last, Finished | Failed)
-        return last
 
     def doubt(self) -> None:
         """Somebody may have ended the turn: asks the row at once. From any thread."""
