@@ -1,4 +1,4 @@
-"""How a conversation begins: with the first turn in it."""
+"""How a conversation begins, with the first turn in it, and whose it becomes."""
 
 from django.db import IntegrityError, transaction
 
@@ -31,6 +31,18 @@ def conversation_of(ask: Ask) -> tuple[Conversation, bool]:
         if found := named.first():
             return found, False
         raise
+
+
+def recognise(conversation: Conversation, ask: Ask) -> list[str]:
+    """Makes it the contact's whom the caller has come to know since it began; which
+    fields that has changed. Whoever is known already stays."""
+    if conversation.contact_id is not None or (contact_id := _contact(ask)) is None:
+        return []
+    conversation.contact_id = contact_id
+    # A conversation with a name is found by name and user.
+    if conversation.end_user is None and conversation.external_id is None:
+        conversation.end_user = ask.end_user
+    return ["contact", "end_user"]
 
 
 def title_of(text: str) -> str:

@@ -31,7 +31,7 @@ from conversations.models import (
     MessageRole,
     ReplyStatus,
 )
-from conversations.openings import conversation_of
+from conversations.openings import conversation_of, recognise
 
 
 class Busy(Exception):
@@ -155,7 +155,7 @@ def _begin(ask: Ask, lease_owner: str) -> Turn:
         ).pk
     if target is None:
         conversation.updated_at = now
-    conversation.save(update_fields=CHANGING)
+    conversation.save(update_fields=[*CHANGING, *recognise(conversation, ask)])
     return Turn(
         agent=ask.agent,
         conversation_id=conversation.pk,

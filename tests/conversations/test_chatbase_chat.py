@@ -166,6 +166,23 @@ def test_a_contact_is_the_conversations(scripted_shop: Shop) -> None:
     assert conversation.contact == contact
 
 
+def test_a_contact_who_is_named_later_is_the_conversations_for_good(
+    scripted_shop: Shop,
+) -> None:
+    agent = scripted_shop.agent
+    ask(scripted_shop, conversationId="c")
+    assert conversations(scripted_shop)[0].contact is None
+    for name in ("ann", "bob"):
+        Contact.objects.create(
+            workspace_id=agent.workspace_id, agent=agent, external_id=name
+        )
+        ask(scripted_shop, conversationId="c", contactId=name)
+    ask(scripted_shop, conversationId="c")
+    (conversation,) = conversations(scripted_shop)
+    assert conversation.contact is not None
+    assert conversation.contact.external_id == "ann"
+
+
 def test_a_contact_of_another_agent_is_as_missing_as_none(scripted_shop: Shop) -> None:
     agent = scripted_shop.agent
     sibling = Agent.objects.create(workspace_id=agent.workspace_id, name="Sibling")

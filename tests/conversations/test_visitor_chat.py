@@ -289,6 +289,32 @@ def test_a_signed_visitor_is_a_contact(scripted_shop: Shop) -> None:
     assert Contact.objects.filter(agent=agent).count() == 1
 
 
+def test_a_visitor_who_signs_in_later_is_the_conversations_contact(
+    scripted_shop: Shop,
+) -> None:
+    agent = scripted_shop.agent
+    done = events(ask(scripted_shop))[-1][1]
+    conversation = Conversation.objects.get(pk=done["conversationId"])
+    go_on = {
+        "conversationId": conversation.pk,
+        "visitorToken": done["visitorToken"],
+    }
+
+    def known() -> tuple[str | None, str | None]:
+        conversation.refresh_from_db()
+        contact = conversation.contact
+        return contact and contact.external_id, conversation.end_user
+
+    events(ask(scripted_shop, **go_on, user_id="ann", user_hash="0" * 64))
+    assert known() == (None, None)
+    for name in ("ann", "bob"):  # the first one stays
+        proof = signed(agent, name)
+        events(ask(scripted_shop, **go_on, user_id=name, user_hash=proof))
+        assert known() == ("ann", "ann")
+    events(ask(scripted_shop, **go_on))
+    assert known() == ("ann", "ann")
+
+
 def test_a_wrong_hash_makes_the_visitor_anonymous(scripted_shop: Shop) -> None:
     agent = scripted_shop.agent
     true = signed(agent, "ann")
