@@ -11,6 +11,7 @@ from knowledge import embedding, indexing, search
 from knowledge.loaders import LOADERS
 from knowledge.models import Chunk, Document, Source, SourceKind, SourceStatus
 from tests.conftest import make_workspace
+from tests.installation import eventually
 
 
 def make_source(agent: Agent, **values: str) -> Source:
@@ -144,7 +145,7 @@ def test_a_source_that_another_worker_has_is_left_alone(source: Source) -> None:
     )
 
     assert not indexing.index_source(source.pk)
-    assert indexing.sweep() == []
+    assert source.pk not in indexing.sweep()
 
 
 def test_a_worker_that_died_is_replaced(source: Source) -> None:
@@ -153,7 +154,7 @@ def test_a_worker_that_died_is_replaced(source: Source) -> None:
         status=SourceStatus.INDEXING, lease_owner="dead", lease_expires_at=gone
     )
 
-    assert indexing.sweep() == [source.pk]
+    assert source.pk in indexing.sweep()
     assert indexing.index_source(source.pk)
 
 
@@ -161,7 +162,9 @@ def test_waiting_sources_are_swept(agent: Agent, source: Source) -> None:
     ready = make_source(agent, title="Ready")
     indexing.index_source(ready.pk)
 
-    assert indexing.sweep() == [source.pk]
+    swept = indexing.sweep()
+    assert source.pk in swept
+    assert ready.pk not in swept
 
 
 def test_a_source_that_kills_its_workers_is_given_up(source: Source) -> None:
@@ -171,7 +174,7 @@ def test_a_source_that_kills_its_workers_is_given_up(source: Source) -> None:
         lease_expires_at=timezone.now() - timedelta(seconds=1),
     )
 
-    assert indexing.sweep() == []
+    assert source.pk not in indexing.sweep()
 
     source.refresh_from_db()
     assert source.status == SourceStatus.FAILED
@@ -230,9 +233,9 @@ def test_an_accident_is_tried_again_by_the_sweeper(
     source.refresh_from_db()
     assert source.status == SourceStatus.INDEXING
 
-    Source.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     for _ in range(indexing.MAX_ATTEMPTS - 1):
-        Source.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        over = timezone.now() - timedelta(seconds=1)
+        Source.objects.filter(pk=source.pk).update(lease_expires_at=over)
         indexing.index_source(source.pk)
 
     source.refresh_from_db()
@@ -285,7 +288,9 @@ def test_two_workers_cannot_both_have_it(committed: None) -> None:
     for worker in workers:
         worker.join()
 
-    assert sorted(done) == [False, False, False, True]
+    # At most one of them: the sweeper of a server may have been faster than all.
+    assert sorted(done)[:3] == [False, False, False]
+    eventually(lambda: version_of(agent) > agent.index_version)
     assert version_of(agent) == agent.index_version + 1
     search.forget_indexes()
     source.refresh_from_db()

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection, connections, transaction
 from agents.models import Agent
 from knowledge import sources
 from tests.conftest import make_workspace
+from tests.installation import eventually
 
 
 def test_who_waited_for_the_agent_does_not_hold_it_beside_the_source(
@@ -22,7 +23,7 @@ def test_who_waited_for_the_agent_does_not_hold_it_beside_the_source(
         with transaction.atomic():
             sources.replace_text(agent, title="Text", text="Second.")
             replaced.set()
-            looked.wait(10)
+            looked.wait(60)
         connections.close_all()
 
     other = threading.Thread(target=second)
@@ -30,18 +31,23 @@ def test_who_waited_for_the_agent_does_not_hold_it_beside_the_source(
         Agent.objects.select_for_update().get(pk=agent.pk)
         other.start()
         with connection.cursor() as cursor:
-            while True:  # until it waits for us
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                if cursor.fetchone()[0]:
-                    break
+
+            def it_waits_for_us() -> bool:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_locks"
+                    " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+                )
+                return bool(cursor.fetchone()[0])
+
+            eventually(it_waits_for_us)
         sources.add_text(agent, title="Text", text="First.")
     try:
-        assert replaced.wait(10)
+        assert replaced.wait(60)
         with transaction.atomic():
             Agent.objects.select_for_update(nowait=True).get(pk=agent.pk)
     except OperationalError:
         pytest.fail("The agent is locked, as well as the source.")
     finally:
         looked.set()
-        other.join(10)
+        other.join(60)
     assert agent.sources.get().content == "Second."

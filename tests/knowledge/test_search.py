@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from agents.models import Agent
@@ -15,14 +16,15 @@ def _cold() -> None:
 
 
 def learn(agent: Agent, content: str, title: str = "Shipping") -> Source:
-    source = Source.objects.create(
-        workspace=agent.workspace,
-        agent=agent,
-        kind="text",
-        title=title,
-        content=content,
-    )
-    indexing.index_source(source.pk)
+    with transaction.atomic():  # or a server's sweeper may see it first
+        source = Source.objects.create(
+            workspace=agent.workspace,
+            agent=agent,
+            kind="text",
+            title=title,
+            content=content,
+        )
+        indexing.index_source(source.pk)
     agent.refresh_from_db()
     return source
 

@@ -225,7 +225,7 @@ def test_it_fails_for_good_with_a_sentence(
     assert source.status == "failed"
     assert sentence in source.error
     assert source.error.endswith(".")
-    assert indexing.sweep() == []
+    assert source.pk not in indexing.sweep()
 
 
 def test_an_address_that_was_allowed_once_is_refused_now(
@@ -261,7 +261,7 @@ def test_what_may_pass_is_tried_again_and_at_last_given_up(
         assert not indexing.index_source(source.pk)
         source.refresh_from_db()
         assert (source.status, source.attempts) == ("indexing", attempt)
-        assert indexing.sweep() == []  # not at once
+        assert source.pk not in indexing.sweep()  # not at once
         make_due(source)
 
     assert not indexing.index_source(source.pk)
@@ -277,7 +277,7 @@ def test_a_site_that_comes_back_is_read(agent: Agent, site: Site) -> None:
     site.pages["/"] = page(SHIPPING)
     make_due(source)
 
-    assert indexing.sweep() == [source.pk]
+    assert source.pk in indexing.sweep()
     assert indexing.index_source(source.pk)
 
     source.refresh_from_db()
@@ -336,8 +336,8 @@ def test_no_transaction_is_open_while_a_page_is_fetched(
     edited.set()
     worker.join()
 
-    source.refresh_from_db()
-    assert (source.status, source.question) == ("ready", "Edited meanwhile")
+    eventually(lambda: is_ready(source))  # a server's sweeper may have been faster
+    assert source.question == "Edited meanwhile"
 
 
 def test_a_title_given_while_the_page_is_fetched_stays(
