@@ -88,7 +88,7 @@ def take(page: Page, facts: Sequence[ContactFacts]) -> None:
         if one.source_id in known and differing(known[one.source_id], one)
     ]
     page.count(KNOWN, len(facts) - len(news) - len(changed))
-    writer = _Writer(page, [*news, *changed], [known[c.source_id] for c in changed])
+    writer = _Writer(page, news, changed, [known[c.source_id] for c in changed])
     for one in changed:
         writer.change(one, known[one.source_id])
     for one in news:
@@ -101,12 +101,16 @@ class _Writer:
     """A page of contacts, in a handful of queries."""
 
     def __init__(
-        self, page: Page, facts: Sequence[ContactFacts], rows: Sequence[ImportedRow]
+        self,
+        page: Page,
+        news: Sequence[ContactFacts],
+        changed: Sequence[ContactFacts],
+        rows: Sequence[ImportedRow],
     ) -> None:
         assert page.agent is not None
         self.page, self.agent = page, page.agent
         self._schema = attributes.schema_of(self.agent)
-        named = [one.external_id for one in facts]
+        named = [one.external_id for one in (*news, *changed)]
         self._by_name = {
             contact.external_id: contact
             for contact in self.agent.contacts.filter(external_id__in=named)
@@ -114,6 +118,10 @@ class _Writer:
         self._by_id = {contact.pk: contact for contact in self._by_name.values()}
         others = {row.row_id for row in rows} - set(self._by_id)
         self._by_id |= self.agent.contacts.in_bulk(others) if others else {}
+        new_names = {one.external_id for one in news}
+        self._others = page.taken(  # nobody else's to become
+            contact.pk for name, contact in self._by_name.items() if name in new_names
+        )
         self._made: list[tuple[ContactFacts, Contact]] = []
         self._adopted: list[tuple[ContactFacts, int]] = []
         self._changed: list[Contact] = []
@@ -131,7 +139,7 @@ class _Writer:
             self._by_name[one.external_id] = contact
             self._made.append((one, contact))
             self.page.count(MADE)
-        elif mine._state.adding:
+        elif mine._state.adding or mine.pk in self._others:
             self.page.skip(one, "another contact of the source has its external id")
         else:
             # Begun here under the same id before: whichever is newer stands.

@@ -61,6 +61,15 @@ class Page:
             rows = rows.filter(agent=self.agent) if self.agent else rows.none()
         return {row.source_id: row for row in rows}
 
+    def taken(self, row_ids: Iterable[int]) -> set[int]:
+        """Which of these rows of ours something of the source's has become."""
+        if self.agent is None or not (ids := set(row_ids)):
+            return set()
+        rows = ImportedRow.objects.for_workspace(self.origin.workspace_id).filter(
+            origin_id=self.origin.pk, kind=self.kind, agent=self.agent, row_id__in=ids
+        )
+        return set(rows.values_list("row_id", flat=True))
+
     def count(self, what: str, rows: int = 1) -> None:
         self.summary.count(self.kind, what, rows)
 

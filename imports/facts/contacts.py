@@ -41,11 +41,13 @@ class ContactFacts:
         return cls(
             source_id=row.id("id", "external_id", "externalId"),
             external_id=row.id("external_id", "externalId", "id"),
-            name=row.text("name", most=longest(Contact, "name")),
-            email=row.text("email", most=longest(Contact, "email")),
+            # An empty one is none: API v1 takes no empty address back.
+            name=row.text("name", most=longest(Contact, "name")) or None,
+            email=row.text("email", most=longest(Contact, "email")) or None,
             phonenumber=row.text(
                 "phonenumber", "phone", most=longest(Contact, "phonenumber")
-            ),
+            )
+            or None,
             stripe_accounts=_accounts(accounts),
             custom_attributes=attributes,
             created_at=row.time("created_at", "createdAt"),

@@ -200,6 +200,16 @@ def test_rows_that_do_not_fit_are_left_out_and_reported(
     assert counts["attributes"] == {"made": 1, "skipped": 4}
 
 
+def test_an_empty_text_of_a_contact_is_none(
+    source: SmallChatbase, bring: Bring
+) -> None:
+    empty = {"name": "", "email": "", "phonenumber": ""}
+    source.add("shop", contacts=[contact("u1", **empty), contact("u2", **empty)])
+    bring()
+    kept = Contact.objects.values_list("name", "email", "email_key", "phonenumber")
+    assert set(kept) == {(None, None, None, None)}
+
+
 def test_two_contacts_of_one_external_id(source: SmallChatbase, bring: Bring) -> None:
     source.page = 10
     twins = [contact("u1"), contact("u1", id="another")]
@@ -207,6 +217,18 @@ def test_two_contacts_of_one_external_id(source: SmallChatbase, bring: Bring) ->
     summary = bring()
     assert counts_of(summary)["contacts"] == {"made": 1, "skipped": 1}
     assert "another contact of the source" in next(iter(summary.remarks.values())).text
+
+
+@pytest.mark.parametrize("size", [1, 10], ids=["pages apart", "of one page"])
+def test_no_run_gives_a_contact_what_its_twin_is(
+    source: SmallChatbase, bring: Bring, size: int
+) -> None:
+    source.page = size
+    twin = contact("u1", id="another", name="Another", updated_at=1_900_000_000)
+    source.add("shop", contacts=[contact("u1"), twin])
+    assert counts_of(bring())["contacts"] == {"made": 1, "skipped": 1}
+    assert counts_of(bring())["contacts"] == {"known": 1, "skipped": 1}
+    assert Contact.objects.get().name == "Contact u1"
 
 
 def test_a_contact_whose_external_id_has_changed(
