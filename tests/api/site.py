@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from agents.access import agent_for
 from apikeys.permissions import check_may_write
+from bookbag.api.errors import ApiError
 from bookbag.api.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -75,11 +76,17 @@ class FailingView(PublicApiView):
 
 
 class SlowView(PublicApiView):
-    released = threading.Event()
+    """Its database answers only after the request has been given up."""
+
+    refused = threading.Event()
 
     def get(self, request: Any) -> Response:
-        self.released.wait(10)
+        self.refused.wait(60)
         return Response({})
+
+    def dress(self, error: ApiError) -> dict[str, Any]:
+        self.refused.set()
+        return super().dress(error)
 
 
 class SizeView(ApiView):

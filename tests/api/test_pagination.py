@@ -50,7 +50,7 @@ def talks(workspace: Workspace, agent: Agent) -> QuerySet[Conversation]:
         )
         for _ in range(50)
     )
-    return Conversation.objects.all()
+    return Conversation.objects.filter(agent=agent)
 
 
 def walk(
