@@ -224,7 +224,7 @@ def test_without_the_database_nobody_is_let_in(
 def test_refusals_count_against_the_address_and_never_a_key(
     client: Client, api_key: tuple[ApiKey, str], settings: Any
 ) -> None:
-    settings.RATE_LIMIT = 5
+    settings.RATE_LIMIT, settings.RATE_LIMIT_WINDOW = 5, 3600
     codes = [get(client, "junk").status_code for _ in range(7)]
     assert codes == [401] * 5 + [429] * 2
     assert get(client, api_key[1]).headers["X-RateLimit-Remaining"] == "4"

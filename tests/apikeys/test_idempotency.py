@@ -55,6 +55,19 @@ urlpatterns = [
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 Post = Callable[..., Any]
+Count = Callable[[], int]
+
+
+@pytest.fixture
+def copies(workspace: Workspace) -> Count:
+    """How many there are by now."""
+    return Agent.objects.for_workspace(workspace).exclude(name="Support").count
+
+
+@pytest.fixture
+def kept(workspace: Workspace) -> Count:
+    """How many names there are by now."""
+    return IdempotencyKey.objects.for_workspace(workspace).count
 
 
 @pytest.fixture
@@ -76,14 +89,12 @@ def post(client: Client, agent: Agent, api_key: tuple[ApiKey, str]) -> Post:
     return post
 
 
-def copies() -> int:
-    return Agent.objects.exclude(name="Support").count()
-
-
 # --- The same request -------------------------------------------------------------
 
 
-def test_a_post_sent_again_is_not_done_again_and_answers_alike(post: Post) -> None:
+def test_a_post_sent_again_is_not_done_again_and_answers_alike(
+    post: Post, copies: Count
+) -> None:
     first, second, third = post(), post(), post()
     assert first.status_code == second.status_code == third.status_code == 201
     assert first.content == second.content == third.content
@@ -95,13 +106,15 @@ def test_a_post_sent_again_is_not_done_again_and_answers_alike(post: Post) -> No
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
-def test_without_the_header_every_post_is_done_and_nothing_is_kept(post: Post) -> None:
+def test_without_the_header_every_post_is_done_and_nothing_is_kept(
+    post: Post, copies: Count, kept: Count
+) -> None:
     assert post(key=None).content != post(key=None).content
     assert copies() == 2
-    assert not IdempotencyKey.objects.exists()
+    assert kept() == 0
 
 
-def test_another_name_is_another_request(post: Post) -> None:
+def test_another_name_is_another_request(post: Post, copies: Count) -> None:
     assert post(key="a").content != post(key="A").content
     assert copies() == 2
 
@@ -112,14 +125,14 @@ def test_a_replay_counts_against_the_limit_like_any_request(post: Post) -> None:
     assert int(second.headers[left]) == int(first.headers[left]) - 1
 
 
-def test_only_the_value_of_a_json_body_counts(post: Post) -> None:
+def test_only_the_value_of_a_json_body_counts(post: Post, copies: Count) -> None:
     one = post(b'{"name": "Copy", "more": [1, {"a": null, "b": "\\u00e9"}]}')
     other = post('{"more":[1,{"b":"é","a":null}],\n"name":"Copy"}'.encode())
     assert other.content == one.content
     assert copies() == 1
 
 
-def test_a_post_without_a_body(post: Post) -> None:
+def test_a_post_without_a_body(post: Post, copies: Count) -> None:
     assert post(b"").content == post(b"").content
     assert error(post(b" ")) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert copies() == 1
@@ -140,7 +153,9 @@ def test_a_post_without_a_body(post: Post) -> None:
         b'{"n":' * 2_000,
     ],
 )
-def test_another_body_under_the_same_name_is_422(post: Post, body: bytes) -> None:
+def test_another_body_under_the_same_name_is_422(
+    post: Post, body: bytes, copies: Count
+) -> None:
     post()
     assert error(post(body)) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert copies() == 1
@@ -158,7 +173,7 @@ def test_values_that_python_takes_for_equal_are_not(
 
 
 def test_another_route_under_the_same_name_is_422(
-    post: Post, workspace: Workspace, agent: Agent
+    post: Post, workspace: Workspace, agent: Agent, copies: Count
 ) -> None:
     post()
     sibling = Agent.objects.create(workspace=workspace, name="Support")
@@ -172,7 +187,9 @@ def test_another_route_under_the_same_name_is_422(
     assert copies() == 1
 
 
-def test_another_api_key_has_names_of_its_own(post: Post, workspace: Workspace) -> None:
+def test_another_api_key_has_names_of_its_own(
+    post: Post, workspace: Workspace, copies: Count
+) -> None:
     _, other = ApiKey.objects.issue(workspace, label="Other")
     assert post().content != post(secret=other).content
     assert copies() == 2
@@ -183,9 +200,9 @@ def test_a_rotated_api_key_is_another(post: Post, api_key: tuple[ApiKey, str]) -
     assert post().content != post(secret=successor).content
 
 
-def test_only_posts_are_kept(post: Post) -> None:
+def test_only_posts_are_kept(post: Post, kept: Count) -> None:
     assert post(method="put").content != post(method="put").content
-    assert not IdempotencyKey.objects.exists()
+    assert kept() == 0
 
 
 # --- What was refused ---------------------------------------------------------------
@@ -193,25 +210,25 @@ def test_only_posts_are_kept(post: Post) -> None:
 
 @pytest.mark.parametrize(("name", "status"), [("refused", 404), ("broken", 500)])
 def test_what_failed_leaves_nothing_and_may_be_sent_again(
-    post: Post, name: str, status: int
+    post: Post, name: str, status: int, copies: Count, kept: Count
 ) -> None:
     assert post({"name": name}).status_code == status
     assert copies() == 0
-    assert not IdempotencyKey.objects.exists()
+    assert kept() == 0
     assert post({"name": "Corrected"}).status_code == 201
 
 
 def test_a_key_that_may_only_read_claims_nothing(
-    post: Post, workspace: Workspace
+    post: Post, workspace: Workspace, kept: Count
 ) -> None:
     _, reader = ApiKey.objects.issue(workspace, label="Reader", access="read")
     for _ in range(2):
         assert error(post(secret=reader)) == (403, "AUTH_INSUFFICIENT_PERMISSIONS")
-    assert not IdempotencyKey.objects.exists()
+    assert kept() == 0
 
 
 def test_foreign_and_missing_agents_answer_alike_with_the_header_too(
-    post: Post, outsider: Any
+    post: Post, outsider: Any, kept: Count
 ) -> None:
     elsewhere = outsider.memberships.get().workspace
     foreign = Agent.objects.create(workspace=elsewhere, name="Support")
@@ -222,11 +239,13 @@ def test_foreign_and_missing_agents_answer_alike_with_the_header_too(
         for key in ("a", "b")
     }
     assert len(answers) == 1
-    assert not IdempotencyKey.objects.exists()
+    assert kept() == 0
 
 
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "é", "a\tb", "\x7f", "\ud800"])
-def test_a_name_is_1_to_255_printable_ascii_characters(post: Post, key: str) -> None:
+def test_a_name_is_1_to_255_printable_ascii_characters(
+    post: Post, key: str, copies: Count
+) -> None:
     response = post(key=key)
     assert error(response) == (400, "VALIDATION_INVALID_BODY")
     assert set(response.json()["error"]["details"]) == {"Idempotency-Key"}
@@ -234,7 +253,7 @@ def test_a_name_is_1_to_255_printable_ascii_characters(post: Post, key: str) -> 
 
 
 @pytest.mark.parametrize("key", ["x" * 255, '"a b"', "~", "'; DROP TABLE --", "%00"])
-def test_any_other_name_will_do(post: Post, key: str) -> None:
+def test_any_other_name_will_do(post: Post, key: str, copies: Count) -> None:
     assert post(key=key).content == post(key=f" {key} ").content
     assert copies() == 1
 
@@ -250,34 +269,37 @@ def test_two_headers_are_refused() -> None:
 # --- A day --------------------------------------------------------------------------
 
 
-def age(**by: float) -> None:
-    for row in IdempotencyKey.objects.all():
+def age(workspace: Workspace, **by: float) -> None:
+    for row in IdempotencyKey.objects.for_workspace(workspace):
         row.created_at -= timedelta(**by)
         row.save(update_fields=["created_at"])
 
 
-def test_a_name_is_kept_for_24_hours_and_then_free(post: Post) -> None:
+def test_a_name_is_kept_for_24_hours_and_then_free(
+    post: Post, workspace: Workspace, kept: Count
+) -> None:
     first = post()
-    age(hours=23, minutes=59)
+    age(workspace, hours=23, minutes=59)
     assert post().content == first.content
-    age(minutes=2)
+    age(workspace, minutes=2)
     second = post({"name": "Another"})  # no 422 either
     assert second.status_code == 201
     assert post({"name": "Another"}).content == second.content
-    assert IdempotencyKey.objects.count() == 1
+    assert kept() == 1
 
 
 def test_what_is_older_than_a_day_is_deleted(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+    post: Post, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "BATCH", 2)
     for number in range(5):
         post(key=str(number))
     assert idempotency.forget() == 0
-    age(hours=25)
+    age(workspace, hours=25)
     post(key="new")
     assert idempotency.forget() == 5
-    assert IdempotencyKey.objects.get().name == "new"
+    ours = IdempotencyKey.objects.for_workspace(workspace)
+    assert ours.get().name == "new"
 
 
 # --- Claims -------------------------------------------------------------------------
@@ -306,7 +328,7 @@ def test_a_claim_that_led_to_nothing_yet_is_in_use_until_its_maker_is_gone(
     claim.reserve()
     with pytest.raises(IdempotencyKeyInUse):
         claim.find()
-    age(minutes=6)
+    age(claim.key.workspace, minutes=6)
     assert claim.find() is None
     claim.reserve()
     claim.release()
