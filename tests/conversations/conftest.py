@@ -1,8 +1,11 @@
 """A shop's agent on the real server, and a client that can read a stream."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import socket
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +13,17 @@ import httpx
 import pytest
 
 from agents import engines
+from agents.engine import base
 from agents.models import Agent
 from apikeys.models import ApiKey
+from conversations import turns
 from knowledge import indexing
 from knowledge.models import Source
 from tests.api.openapi import check_response
 from tests.conftest import make_workspace
 from tests.engines import ScriptedEngine
+from tests.faults.conftest import patient as patient
+from tests.installation import eventually
 
 SHIPPING = """# Shipping
 
@@ -53,6 +60,31 @@ class Shop:
         response = self.client.post(self.path, headers=self.headers, json=body)
         check_response(response, "POST", self.path)
         return response
+
+    def leave(
+        self,
+        body: dict[str, Any],
+        *,
+        path: str,
+        once: Callable[[], bool],
+        **headers: str,
+    ) -> None:
+        """Posts, and hangs up unanswered as soon as that has come about."""
+        url, content = self.client.base_url, json.dumps(body).encode()
+        request = httpx.Request(
+            "POST",
+            f"{url}{path}",
+            headers=self.headers | {"Content-Type": "application/json"} | headers,
+            content=content,
+        )
+        head = b"".join(
+            b"%s: %s\r\n" % (name, value) for name, value in request.headers.raw
+        )
+        with closing(socket.create_connection((url.host, url.port))) as wire:
+            wire.sendall(
+                f"POST {path} HTTP/1.1\r\n".encode() + head + b"\r\n" + content
+            )
+            eventually(once)
 
     @contextmanager
     def stream(self, message: str, **body: Any) -> Iterator["Stream"]:
@@ -118,7 +150,26 @@ def shop(http: httpx.Client) -> Shop:
     return shop
 
 
+class HeldEngine(ScriptedEngine):
+    """One that goes on after its `first` words only when it is let go."""
+
+    def __init__(self, words: list[str], *, first: int = 1, **script: Any) -> None:
+        super().__init__(words, **script)
+        self.first = first
+        self.let_go = threading.Event()
+
+    async def stream(self, request: base.Request) -> AsyncGenerator[base.Event, None]:
+        given = 0
+        async with aclosing(super().stream(request)) as events:
+            async for event in events:
+                while given >= self.first and not self.let_go.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                yield event
+                given += 1
+
+
 ScriptedShop = Callable[..., tuple[Shop, ScriptedEngine]]
+HeldShop = Callable[..., tuple[Shop, HeldEngine]]
 
 
 @pytest.fixture
@@ -131,3 +182,41 @@ def scripted(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> ScriptedSho
         return make_shop(http, model="scripted"), engine
 
     return make
+
+
+@pytest.fixture
+def held(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldShop]:
+    """As `scripted`, with an engine that waits for the test: what is to happen while a
+    reply is being made has all the time it takes."""
+    made: list[HeldEngine] = []
+
+    def make(words: list[str], **script: Any) -> tuple[Shop, HeldEngine]:
+        made.append(HeldEngine(words, **script))
+        monkeypatch.setitem(engines.ENGINES, "scripted", lambda: made[-1])
+        return make_shop(http, model="scripted"), made[-1]
+
+    yield make
+    for engine in made:
+        engine.let_go.set()
+        eventually(lambda: engine.closed == engine.started)  # noqa: B023  (asked now)
+
+
+class Threshold:
+    """Where turns wait before they begin."""
+
+    def __init__(self) -> None:
+        self.reached, self.let_go = threading.Event(), threading.Event()
+        self.begin = turns.begin
+
+    def __call__(self, *args: Any, **words: Any) -> turns.Turn:
+        self.reached.set()
+        assert self.let_go.wait(60)
+        return self.begin(*args, **words)
+
+
+@pytest.fixture
+def threshold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threshold]:
+    threshold = Threshold()
+    monkeypatch.setattr(turns, "begin", threshold)
+    yield threshold
+    threshold.let_go.set()

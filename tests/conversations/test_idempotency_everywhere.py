@@ -210,10 +210,10 @@ def once_kept(
     shop: Shop, path: str, body: dict[str, Any] | None, name: str
 ) -> httpx.Response:
     """A stream of what is not stored has ended before it is kept: a twin comes back."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (again := post(shop, path, body, name)).status_code == 409:
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.2)
     return again
 
 

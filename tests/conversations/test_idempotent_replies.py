@@ -1,11 +1,10 @@
 """`Idempotency-Key` on what is answered with a reply: the same request again attaches
 to the running reply, or is told the finished one once more. Contract §5.3."""
 
-from contextlib import suppress
+import time
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from agents.engine import base
@@ -18,7 +17,7 @@ from conversations.asks import Ask
 from conversations.models import Conversation, Message, MessageRole
 from tests.api.openapi import check_response
 from tests.conftest import LiveServer
-from tests.conversations.conftest import ScriptedShop, Shop
+from tests.conversations.conftest import HeldShop, ScriptedShop, Shop
 from tests.installation import eventually
 from tests.twins import TWINS, all_at_once, headers_of
 from usage.models import LedgerEntry
@@ -32,6 +31,7 @@ def turn_rows(agent: Agent) -> tuple[int, int, int]:
     return said.filter(role=MessageRole.USER).count(), replies.count(), ledger.count()
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("continued", [True, False])
 def test_50_posts_at_once_make_one_message_one_reply_one_ledger_row_and_50_answers(
@@ -200,6 +200,7 @@ def completion(shop: Shop, *, stream: bool) -> dict[str, Any]:
     }
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("stream", [True, False])
 def test_of_50_posts_that_store_nothing_one_is_done_and_the_others_come_back(
     scripted: ScriptedShop, server: LiveServer, stream: bool
@@ -227,21 +228,22 @@ def test_of_50_posts_that_store_nothing_one_is_done_and_the_others_come_back(
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_left_a_reply_that_is_not_stored_finds_it_whole(
-    scripted: ScriptedShop, stream: bool
+    held: HeldShop, stream: bool
 ) -> None:
-    shop, engine = scripted([f"word{n} " for n in range(10)], pause=0.05)
+    shop, engine = held([f"word{n} " for n in range(10)])
     path, body = "/v1/chat/completions", completion(shop, stream=stream)
-    headers = shop.headers | {"Idempotency-Key": "k"}
+    key = {"Idempotency-Key": "k"}
+    headers = shop.headers | key
     head = b""
-    with (
-        suppress(httpx.ReadTimeout),
-        shop.client.stream(
-            "POST", path, json=body, headers=headers, timeout=0.3
-        ) as first,
-    ):
-        head = next(first.iter_bytes())
-    assert bool(head) == stream
+    if stream:
+        with shop.client.stream("POST", path, json=body, headers=headers) as first:
+            head = next(first.iter_bytes())
+        assert head
+    else:
+        shop.leave(body, path=path, once=lambda: engine.started == 1, **key)
+    time.sleep(0.2)  # the server hears of it
     assert engine.closed == 0
+    engine.let_go.set()
     claims = IdempotencyKey.objects.filter(api_key=shop.key)
     eventually(lambda: claims.filter(status=200).exists())
     again = shop.client.post(path, json=body, headers=headers)

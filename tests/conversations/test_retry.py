@@ -10,7 +10,7 @@ from conversations.asks import Ask
 from conversations.locks import locked
 from conversations.models import Conversation, ConversationEvent, Message
 from tests.api.openapi import check_response
-from tests.conversations.conftest import ScriptedShop, Shop
+from tests.conversations.conftest import HeldShop, ScriptedShop, Shop
 
 
 def retry(shop: Shop, conversation_id: object, **body: Any) -> httpx.Response:
@@ -82,11 +82,13 @@ def test_a_failed_retry_loses_nothing(scripted: ScriptedShop) -> None:
 
 
 def test_until_the_new_reply_is_complete_the_old_one_is_shown(
-    scripted: ScriptedShop,
+    held: HeldShop,
 ) -> None:
-    shop, engine = scripted(["old"])
+    shop, engine = held(["old"])
+    engine.let_go.set()
     conversation, replies = two_turns(shop)
-    engine.words, engine.pause = ["new ", "words"], 0.3
+    engine.words = ["new ", "words"]
+    engine.let_go.clear()
     path = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}/retry"
     with shop.client.stream(
         "POST", path, headers=shop.headers, json={"messageId": replies[1]}
@@ -94,6 +96,7 @@ def test_until_the_new_reply_is_complete_the_old_one_is_shown(
         lines = (line for line in response.iter_lines() if line)
         assert "new " in next(lines)
         assert said(conversation) == ["one", "old", "two", "old"]
+        engine.let_go.set()
         assert list(lines)[-1] == "data: [DONE]"
     assert said(conversation) == ["one", "old", "two", "new words"]
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
@@ -20,7 +19,8 @@ from conversations.checkpoints import Checkpoints
 from conversations.events import Failed, Finished
 from conversations.locks import locked
 from conversations.models import Conversation, Message
-from tests.conversations.conftest import ScriptedShop, Shop
+from tests.conversations.conftest import HeldShop, ScriptedShop, Shop, Threshold
+from tests.installation import eventually
 from usage.models import LedgerEntry
 
 WORDS = [f"word{n} " for n in range(20)]
@@ -28,13 +28,6 @@ WORDS = [f"word{n} " for n in range(20)]
 
 def only_reply(shop: Shop) -> Message:
     return Message.objects.get(conversation__agent=shop.agent, role="assistant")
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_a_client_that_leaves_changes_nothing(scripted: ScriptedShop) -> None:
@@ -47,10 +40,8 @@ def test_a_client_that_leaves_changes_nothing(scripted: ScriptedShop) -> None:
     assert (engine.started, engine.closed) == (1, 1)
 
 
-def test_the_users_message_is_there_before_the_first_byte(
-    scripted: ScriptedShop,
-) -> None:
-    shop, _ = scripted(WORDS, pause=0.05)
+def test_the_users_message_is_there_before_the_first_byte(held: HeldShop) -> None:
+    shop, _ = held(WORDS)
     with shop.stream("Remember me.") as stream:
         stream.next()
         asked = Message.objects.get(conversation__agent=shop.agent, role="user")
@@ -67,11 +58,12 @@ def test_the_reply_is_there_before_finish(scripted: ScriptedShop) -> None:
     assert only_reply(shop).journal == [len(word) for word in WORDS]
 
 
-def test_long_replies_are_checkpointed(scripted: ScriptedShop) -> None:
-    shop, _ = scripted(["x" * 100] * 60, pause=0.05)
+def test_long_replies_are_checkpointed(held: HeldShop) -> None:
+    shop, engine = held(["x" * 100] * 60, first=30)
     with shop.stream("Go.") as stream:
         eventually(lambda: len(only_reply(shop).text) >= 2048)
         assert only_reply(shop).status == "streaming"
+        engine.let_go.set()
         stream.rest()
 
 
@@ -110,9 +102,9 @@ def test_the_conversation_goes_on_after_a_failure(scripted: ScriptedShop) -> Non
     assert shop.chat("again", conversationId=conversation.pk).status_code == 200
 
 
-def test_a_reply_has_a_deadline(scripted: ScriptedShop, settings: Any) -> None:
-    settings.REPLY_DEADLINE = 0.5
-    shop, engine = scripted(WORDS, pause=0.2)
+def test_a_reply_has_a_deadline(held: HeldShop, settings: Any) -> None:
+    settings.REPLY_DEADLINE = 4  # the first word is there by then
+    shop, engine = held(WORDS)
     with shop.stream("Go.") as stream:
         frames = stream.rest()
     assert frames[-1]["type"] == "error"
@@ -400,20 +392,12 @@ def _ignoring_overtaken(write: Callable[[turns.Turn], object], turn: Any) -> Non
 
 
 def test_a_client_that_leaves_while_the_turn_begins_is_answered_all_the_same(
-    scripted: ScriptedShop, monkeypatch: pytest.MonkeyPatch
+    scripted: ScriptedShop, threshold: Threshold
 ) -> None:
     shop, _ = scripted(["ok"])
-    begin_now = turns.begin
-
-    def begin_slowly(*args: Any, **words: Any) -> turns.Turn:
-        time.sleep(1)
-        return begin_now(*args, **words)
-
-    monkeypatch.setattr(turns, "begin", begin_slowly)
-    with pytest.raises(httpx.ReadTimeout):
-        shop.client.post(
-            shop.path, headers=shop.headers, json={"message": "hi"}, timeout=0.3
-        )
+    shop.leave({"message": "hi"}, path=shop.path, once=threshold.reached.is_set)
+    time.sleep(0.2)  # the server hears of it
+    threshold.let_go.set()
     eventually(
         lambda: Message.objects.filter(
             conversation__agent=shop.agent, status="complete", text="ok"

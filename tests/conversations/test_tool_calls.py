@@ -17,7 +17,7 @@ from agents.models import Action
 from conversations import calls
 from conversations.models import Message, ToolCall
 from tests.api.openapi import check_response
-from tests.conversations.conftest import ScriptedShop, Shop
+from tests.conversations.conftest import HeldShop, ScriptedShop, Shop
 from tests.engines import ScriptedEngine
 from usage.models import LedgerEntry
 
@@ -304,6 +304,7 @@ def test_a_retry_of_the_calling_reply_abandons_its_calls(tooled: Tooled) -> None
     assert code(late) == (404, "RESOURCE_TOOL_CALL_NOT_FOUND")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_result_that_comes_while_a_message_is_taken_is_used_or_refused(
     tooled: Tooled,
 ) -> None:
@@ -327,16 +328,19 @@ def test_a_result_that_comes_while_a_message_is_taken_is_used_or_refused(
     assert ToolCall.objects.get(call_id=call_id).status == "used"
 
 
-def test_a_retry_has_not_used_what_comes_in_while_it_is_made(tooled: Tooled) -> None:
-    shop, engine = tooled("track")
+def test_a_retry_has_not_used_what_comes_in_while_it_is_made(
+    tooled: Tooled, held: HeldShop
+) -> None:
+    shop, _ = tooled("track")
     answer = shop.chat("Where is my order?").json()["data"]
     conversation = answer["metadata"]["conversationId"]
     call_id = answer["parts"][1]["toolCallId"]
-    engine.calls, engine.pause, engine.words = [], 0.5, ["New ", "words."]
+    _, engine = held(["New ", "words."])  # from now on every shop's
     path = f"/api/v2/agents/{shop.agent.pk}/conversations/{conversation}/retry"
     body = {"messageId": answer["id"]}
     with shop.client.stream("POST", path, headers=shop.headers, json=body) as response:
         assert submit(shop, conversation, call_id, "shipped").status_code == 200
+        engine.let_go.set()
         response.read()
     call = ToolCall.objects.get(call_id=call_id)
     assert (call.status, call.used_by) == ("abandoned", None)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connections
 
+from bookbag import threads
+from bookbag.api import views
+from conversations import runs
 from tests.installation import Installation, administer, new_database
 
 Install = Callable[..., Installation]
@@ -48,3 +52,24 @@ def redis_url() -> str:
 @pytest.fixture
 def is_postgres() -> bool:
     return settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+
+
+@pytest.fixture
+def patient(committed: None) -> Iterator[None]:
+    """Many want the same row at once here, and a machine may stand still for seconds:
+    nobody gives up waiting for a lock, nor for a thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "DATABASE_DEADLINE", 60)
+        patch.setattr(runs, "BEGIN_SECONDS", 60)
+        options = connections.settings["default"]["OPTIONS"]
+        if "options" in options:
+            waits = "-c statement_timeout=60000 -c lock_timeout=60000"
+            patch.setitem(options, "options", waits)
+        _connect_anew()
+        yield
+    _connect_anew()
+
+
+def _connect_anew() -> None:
+    connections.close_all()
+    threads.close_connections(seconds=60)

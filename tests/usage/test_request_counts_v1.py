@@ -37,4 +37,5 @@ def test_they_count_as_their_agents(
     )
     assert response.status_code == 200
     request_counts.flush()
-    assert RequestCount.objects.get().agent_id == agent.pk
+    counted = RequestCount.objects.for_workspace(agent.workspace)
+    assert counted.get().agent_id == agent.pk

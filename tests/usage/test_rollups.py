@@ -159,7 +159,7 @@ def test_replies_that_are_not_stored_cost_as_well(workspace: Workspace) -> None:
     assert (row["replies"], row["credits"]) == (2, 2)
 
 
-def test_entries_at_once_are_all_rolled_up(committed: None) -> None:
+def test_entries_at_once_are_all_rolled_up(patient: None) -> None:
     workspace = make_workspace()
     people, each = 8, 15
     start = threading.Barrier(people)
