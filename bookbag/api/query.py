@@ -43,8 +43,8 @@ def integer(request: Request, name: str) -> int | None:
 def counting(
     request: Request, name: str, *, default: int, most: int | None = None
 ) -> int:
-    """As above; from 1 to `most`. InvalidBody."""
-    number = integer(request, name)
+    """As above; from 1 to `most`. An empty one is none. InvalidBody."""
+    number = integer(request, name) if parameter(request, name) else None
     if number is None:
         return default
     if number < 1 or (most is not None and number > most):
@@ -64,9 +64,9 @@ def moment(request: Request, name: str) -> dt.datetime | None:
 
 
 def day(request: Request, name: str) -> dt.date | None:
-    """As above; a day as in 2026-01-31. InvalidBody."""
+    """As above; a day as in 2026-01-31. An empty one is none. InvalidBody."""
     text = parameter(request, name)
-    if text is None:
+    if not text:
         return None
     try:
         if _DAY.match(text):

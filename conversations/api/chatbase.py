@@ -100,6 +100,7 @@ class ChatbaseBody(serializers.Serializer):
     model = StrictCharField(
         required=False,
         allow_null=True,
+        allow_blank=True,
         max_length=MAX_MODEL,
         help_text="Instead of the agent's own. One that is not installed here is"
         " answered by the agent's own, and the header `X-Bookbag-Model` names it.",
@@ -165,7 +166,9 @@ class ChatView(ReplyView):
     def _model(self, wanted: str | None) -> str | None:
         """What programs name that were written for Chatbase is mostly not here. Then
         the agent's own answers, and a header says so."""
-        if wanted is None or engines.is_known(wanted):
+        if not wanted:
+            return None
+        if engines.is_known(wanted):
             return wanted
         self.instead = self.agent.model
         return None

@@ -211,7 +211,7 @@ def test_a_page_beyond_the_end_is_empty(
 
 @pytest.mark.parametrize("name", ["page", "size"])
 @pytest.mark.parametrize(
-    "junk", ["x", "", "1.0", "1e1", "+1", " 1", "1\n", "١", "1_0", "0x1", "0", "-1"]
+    "junk", ["x", "1.0", "1e1", "+1", " 1", "1\n", "١", "1_0", "0x1", "0", "-1"]
 )
 def test_a_page_that_is_no_number_is_400(chatbase: Get, name: str, junk: str) -> None:
     assert issue(chatbase(**{name: junk}))[0] == name
