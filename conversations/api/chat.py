@@ -259,13 +259,7 @@ class ReplyView(ApiView):
         )
         response["Cache-Control"] = "no-cache, no-transform"
         response["X-Accel-Buffering"] = "no"
-        conversation, user_message, message = run.ids
-        if conversation is not None:
-            response["x-conversation-id"] = str(conversation)
-        if user_message is not None:
-            response["x-user-message-id"] = f"msg_{user_message}"
-        if message is not None:
-            response["x-message-id"] = f"msg_{message}"
+        name_ids(response, run)
         return response
 
     async def _frames(
@@ -288,6 +282,17 @@ class ReplyView(ApiView):
                         yield frame
                 if cut:
                     return
+
+
+def name_ids(response: HttpResponseBase, run: Run | Replay) -> None:
+    """In the headers, where the turn is stored."""
+    conversation, user_message, message = run.ids
+    if conversation is not None:
+        response["x-conversation-id"] = str(conversation)
+    if user_message is not None:
+        response["x-user-message-id"] = f"msg_{user_message}"
+    if message is not None:
+        response["x-message-id"] = f"msg_{message}"
 
 
 class ChatView(ReplyView):

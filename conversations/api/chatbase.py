@@ -23,7 +23,7 @@ from bookbag.api.parsers import ApiRequest
 from contacts import records
 from contacts.models import Contact
 from conversations import posted, streams
-from conversations.api.chat import Encoder, ReplyView
+from conversations.api.chat import Encoder, ReplyView, name_ids
 from conversations.api.visitors import MAX_MODEL, VisitorChatView, is_visitors
 from conversations.asks import Ask
 from conversations.events import Delta, Event, Finished
@@ -159,6 +159,7 @@ class ChatView(ReplyView):
 
     async def answer(self, run: Run | Replay, request: ApiRequest) -> HttpResponseBase:
         answer = await super().answer(run, request)
+        name_ids(answer, run)  # the body of a whole answer has no room for them
         if self.instead:
             answer.headers["X-Bookbag-Model"] = self.instead
         return answer

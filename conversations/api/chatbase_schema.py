@@ -111,9 +111,9 @@ chat = schema.documented(
                 name, str, OpenApiParameter.HEADER, response=[200], description=what
             )
             for name, what in {
-                "x-conversation-id": "Of streams that are stored: the conversation.",
-                "x-user-message-id": "Of such streams: your message.",
-                "x-message-id": "Of such streams: the reply.",
+                "x-conversation-id": "Where it is stored: the conversation.",
+                "x-user-message-id": "There: your message.",
+                "x-message-id": "There: the reply.",
                 "X-Bookbag-Model": "Of Chatbase's dialect: who answers in the place of"
                 " a model that is not here.",
             }.items()

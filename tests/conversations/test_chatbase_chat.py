@@ -162,6 +162,19 @@ def test_an_empty_model_or_name_is_as_good_as_none(scripted_shop: Shop) -> None:
     assert "X-Bookbag-Model" not in response.headers
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_headers_say_where_an_answer_is_stored(
+    scripted_shop: Shop, stream: bool
+) -> None:
+    response = ask(scripted_shop, conversationId="c", stream=stream)
+    (conversation,) = conversations(scripted_shop)
+    asked, answered = conversation.messages.order_by("pk")
+    assert response.headers["x-conversation-id"] == str(conversation.pk)
+    assert response.headers["x-user-message-id"] == f"msg_{asked.pk}"
+    assert response.headers["x-message-id"] == f"msg_{answered.pk}"
+    assert "x-conversation-id" not in ask(scripted_shop, stream=stream).headers
+
+
 def test_a_contact_is_the_conversations(scripted_shop: Shop) -> None:
     agent = scripted_shop.agent
     contact = Contact.objects.create(
