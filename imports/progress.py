@@ -54,7 +54,7 @@ class Lines(Watcher):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._what = ""
+        self._what: str | None = None
         self._rows = 0
 
     def begin(self, what: str, rows: int | None) -> None:
@@ -64,7 +64,9 @@ class Lines(Watcher):
         self._rows += rows
 
     def end(self) -> None:
-        self.say(f"{self._what}: {self._rows:,}")
+        if self._what is not None:
+            self.say(f"{self._what}: {self._rows:,}")
+            self._what = None
 
     def say(self, sentence: str) -> None:
         self._stream.write(printable(sentence) + "\n")

@@ -101,20 +101,25 @@ def test_the_key_from_a_variable_or_the_standard_input(
         (("--key-file", "/"), "cannot be read: Is a directory."),
         (("--key", "ä"), "The API key is empty, or has characters that no key has."),
         (("--key", "wrong"), "does not accept the API key (401)"),
-        (("--only", "agents,furniture"), "argument --only: invalid"),
-        (("--since", "31.01.2026"), "argument --since: invalid"),
+        (("--only", "agents,furniture"), "there is no “furniture”, only: agents, "),
+        (("--since", "31.01.2026"), "“31.01.2026” is no day; one is written as in"),
         (("--agent", "nope"), "The source has no agent nope. It has: shop, help."),
         (("--workspace", "Nowhere"), "No workspace is called “Nowhere”. There are:\n"),
         (("--from", "chatbase.co"), "This is not the address of an API"),
     ],
 )
 def test_what_it_says_when_it_cannot_begin(
-    source: SmallChatbase, run: Any, options: tuple[str, ...], said: str
+    source: SmallChatbase,
+    run: Any,
+    options: tuple[str, ...],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     fill(source)
     with pytest.raises(CommandError) as problem:
         run(*options)
     assert said in str(problem.value)
+    assert capsys.readouterr().err == ""  # nothing of a list that has not begun
     assert not Agent.objects.exists()
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--since",
-            type=date.fromisoformat,
+            type=_day,
             metavar="DATE",
             help="only conversations and leads that have begun on this day or later,"
             " as in 2026-01-31 (UTC)",
@@ -153,7 +153,20 @@ class Command(BaseCommand):
 
 def _kinds(text: str) -> tuple[Kind, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in Kind.values:
+            there = ", ".join(Kind.values)
+            raise ArgumentTypeError(f"there is no “{name}”, only: {there}")
     return tuple(Kind(name) for name in names) or tuple(Kind)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"“{text}” is no day; one is written as in 2026-01-31"
+        ) from None
 
 
 def _key(options: dict[str, Any]) -> str:
