@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from agents.models import Agent
 from apikeys.models import ApiKey, IdempotencyKey
+from bookbag.api import views
 from bookbag.api.views import ApiView
 from tests.apikeys import test_idempotency
 from tests.conftest import LiveServer, free_port, make_workspace
@@ -33,7 +34,7 @@ class SlowView(ApiView):
 
     def post(self, request: Any) -> Response:
         self.entered.set()
-        self.released.wait(20)
+        self.released.wait(60)
         return Response({"data": {"done": True}})
 
 
@@ -55,6 +56,7 @@ def owner(committed: None) -> tuple[Agent, str]:
 
 
 @site
+@pytest.mark.usefixtures("patient")
 def test_of_50_posts_at_once_one_is_done_and_all_answer_alike(
     http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
 ) -> None:
@@ -69,6 +71,7 @@ def test_of_50_posts_at_once_one_is_done_and_all_answer_alike(
 
 
 @site
+@pytest.mark.usefixtures("patient")
 def test_of_50_posts_that_fail_at_once_every_one_is_tried_and_none_is_kept(
     http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
 ) -> None:
@@ -81,6 +84,7 @@ def test_of_50_posts_that_fail_at_once_every_one_is_tried_and_none_is_kept(
 
 
 @site
+@pytest.mark.usefixtures("patient")
 def test_of_two_different_bodies_at_once_one_is_done_and_the_other_422(
     http: httpx.Client, server: LiveServer, owner: tuple[Agent, str]
 ) -> None:
@@ -108,10 +112,14 @@ def test_of_two_different_bodies_at_once_one_is_done_and_the_other_422(
 
 @site
 def test_a_twin_of_one_that_takes_long_is_told_to_come_back(
-    http: httpx.Client, owner: tuple[Agent, str], is_postgres: bool
+    http: httpx.Client,
+    owner: tuple[Agent, str],
+    is_postgres: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not is_postgres:
         pytest.skip("on SQLite writers wait for each other, whatever they write")
+    monkeypatch.setattr(views, "DATABASE_DEADLINE", 60)
     _, secret = owner
     headers = headers_of(secret, "slow")
     with first_at_work(http, headers) as first:
@@ -120,7 +128,7 @@ def test_a_twin_of_one_that_takes_long_is_told_to_come_back(
         assert twin.json()["error"]["code"] == "IDEMPOTENCY_KEY_IN_USE"
         assert int(twin.headers["Retry-After"]) >= 1
         SlowView.released.set()
-        first.join(20)
+        first.join(60)
     again = http.post("/api/v2/slow", json={}, headers=headers)
     assert again.status_code == 200
     assert again.headers["Idempotency-Replayed"] == "true"
@@ -137,11 +145,11 @@ def first_at_work(
     )
     first.start()
     try:
-        assert SlowView.entered.wait(20)
+        assert SlowView.entered.wait(60)
         yield first
     finally:
         SlowView.released.set()
-        first.join(20)
+        first.join(60)
 
 
 # --- Two processes ------------------------------------------------------------------
@@ -163,7 +171,7 @@ print(agent.pk, ApiKey.objects.issue(workspace, label="Twins")[1])
 
 
 def test_two_servers_do_it_once_even_if_one_is_killed(install: Install) -> None:
-    shop = install(BOOKBAG_EMBEDDED_PACE="0.15", BOOKBAG_EMBEDDED_LONGEST="2")
+    shop = install(BOOKBAG_EMBEDDED_PACE="0.4", BOOKBAG_EMBEDDED_LONGEST="8")
     agent_id, secret = shop.python(SHOP).split()
     shop.secrets.append(secret)
     urls, processes = [], []

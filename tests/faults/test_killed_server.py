@@ -1,6 +1,7 @@
 """`kill -9`, at a bad moment. What was acknowledged is there afterwards."""
 
 import signal
+import time
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_a_reply_cut_off_by_a_crash(install: Install) -> None:
     ended = f"SELECT status {messages} AND role = 'assistant' ORDER BY id"
     eventually(
         lambda: shop.rows(ended)[0][0] in ("partial", "failed"),
-        seconds=60,
+        seconds=120,
     )
     again = chat(shop, demo, conversationId=conversation, message="hello")
     assert again.status_code == 200
@@ -74,11 +75,10 @@ def test_a_second_message_need_not_wait_for_the_reaper(install: Install) -> None
         kill(server)
     shop.serve()
     statuses = []
-    for _ in range(6):  # each waits ten seconds at most
+    deadline = time.monotonic() + 120
+    while 200 not in statuses and time.monotonic() < deadline:
         answer = chat(shop, demo, conversationId=conversation, message="hello")
         statuses.append(answer.status_code)
-        if answer.status_code == 200:
-            break
     assert statuses[-1] == 200
     assert set(statuses[:-1]) <= {409}
 
@@ -104,7 +104,7 @@ def test_a_source_whose_indexer_died_is_picked_up(install: Install) -> None:
         " content_version=2)"
     )
     shop.serve()
-    eventually(lambda: shop.rows(status) == [("ready",)], seconds=90)
+    eventually(lambda: shop.rows(status) == [("ready",)], seconds=180)
 
 
 def test_a_server_told_to_stop_tells_its_clients(install: Install) -> None:
@@ -119,7 +119,7 @@ def test_a_server_told_to_stop_tells_its_clients(install: Install) -> None:
         rest = [line for line in lines if line]
     assert '"type":"error"' in rest[-2]
     assert rest[-1] == "data: [DONE]"
-    server.wait(timeout=60)
+    server.wait(timeout=120)
     assert "Traceback" not in shop.log.read_text()
     replies = "SELECT status FROM conversations_message ORDER BY id DESC LIMIT 1"
     assert shop.rows(replies) == [("partial",)]
@@ -139,7 +139,7 @@ def test_who_waits_for_news_holds_up_no_stop(install: Install) -> None:
         assert "id: 1" in [next(lines) for _ in range(4)]
         server.send_signal(signal.SIGTERM)
         list(lines)  # ends as a response does, and is not cut off
-    server.wait(timeout=60)
+    server.wait(timeout=120)
     assert "Traceback" not in shop.log.read_text()
 
 
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_all_of_it(install: Install) -> None:
     shop.seed()
     server = shop.serve()
     server.send_signal(signal.SIGINT)
-    assert server.wait(timeout=30) == 0
+    assert server.wait(timeout=120) == 0
     log = shop.log.read_text()
     assert f"Bookbag is at {shop.url}" in log
     assert "Traceback" not in log
@@ -158,7 +158,7 @@ def test_a_taken_port_is_a_sentence(install: Install) -> None:
     shop = install()
     shop.serve()
     second = shop.start("manage.py", "serve")
-    assert second.wait(timeout=60) == 1
+    assert second.wait(timeout=120) == 1
     log = shop.log.read_text()
     assert f"Port {shop.port}" in log
     assert "Traceback" not in log
@@ -168,7 +168,7 @@ def test_a_database_that_is_not_there_is_a_sentence(install: Install) -> None:
     shop = install()
     shop.environment["DATABASE_URL"] = "postgres://bookbag:hush@127.0.0.1:1/none"
     for command in (["serve"], ["serve", "--demo"], ["seed_demo"]):
-        assert shop.start("manage.py", *command).wait(timeout=60) == 1
+        assert shop.start("manage.py", *command).wait(timeout=120) == 1
     log = shop.log.read_text()
     assert log.count("The database does not answer") == 3
     assert "Traceback" not in log
@@ -179,7 +179,7 @@ def test_an_empty_database_is_a_sentence(install: Install) -> None:
     shop = install()
     shop.manage("migrate", "conversations", "zero", "--verbosity=0")
     for command in (["serve"], ["seed_demo"], ["create_key", "--workspace", "1"]):
-        assert shop.start("manage.py", *command).wait(timeout=60) == 1
+        assert shop.start("manage.py", *command).wait(timeout=120) == 1
     log = shop.log.read_text()
     assert log.count("Run `manage.py migrate` first.") == 3
     assert "Traceback" not in log

@@ -20,9 +20,10 @@ def test_300_open_streams(install: Install, is_postgres: bool) -> None:
     demo = shop.seed()
     keys = [shop.create_key() for _ in range(STREAMS // 75)]
     shop.environment |= {
-        "BOOKBAG_EMBEDDED_PACE": "1",
-        "BOOKBAG_EMBEDDED_LONGEST": "20",
-        "BOOKBAG_REPLY_DEADLINE": "120",
+        # All of them have to be open before the first one ends.
+        "BOOKBAG_EMBEDDED_PACE": "10",
+        "BOOKBAG_EMBEDDED_LONGEST": "45",
+        "BOOKBAG_REPLY_DEADLINE": "240",
     }
     server = shop.serve()
     streams, threads, connections = asyncio.run(
@@ -53,7 +54,7 @@ async def _open_all(
         for n in range(STREAMS)
     ]
     for _ in range(STREAMS):  # every one has had its first bytes, and none its last
-        await asyncio.wait_for(opened.acquire(), 60)
+        await asyncio.wait_for(opened.acquire(), 120)
     assert not any(task.done() for task in tasks)
     threads = len(os.listdir(Path("/proc") / str(pid) / "task"))
     connections = _connections(shop)

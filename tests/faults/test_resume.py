@@ -1,9 +1,13 @@
 """A stream that was cut goes on from another process, and after its own has died."""
 
+from collections.abc import Callable
+from contextlib import suppress
+from subprocess import Popen
+
 import httpx
 
 from tests.faults.conftest import Install
-from tests.installation import kill
+from tests.installation import Installation, kill
 
 SLOWLY = {"BOOKBAG_EMBEDDED_PACE": "0.25", "BOOKBAG_EMBEDDED_LONGEST": "60"}
 QUESTION = "Do you ship to Canada, please?"
@@ -16,6 +20,27 @@ def frames_of(response: httpx.Response, *, most: int = 1000) -> list[bytes]:
         if received.count(b"\n\n") >= most:
             break
     return [frame + b"\n\n" for frame in received.split(b"\n\n")[:-1]][:most]
+
+
+def frames_until_killed(
+    response: httpx.Response, maker: Popen[bytes], *, once: Callable[[], str]
+) -> list[bytes]:
+    """All that the client has had, of a process that is killed when it has saved some
+    of it."""
+    received = b""
+    with suppress(httpx.TransportError):
+        for chunk in response.iter_raw():
+            received += chunk
+            if received.count(b"\n\n") >= 8 and once():
+                kill(maker)
+    return [frame + b"\n\n" for frame in received.split(b"\n\n")[:-1]]
+
+
+def text_of(shop: Installation, ids: httpx.Headers) -> str:
+    """What is saved of the reply."""
+    message = int(ids["x-message-id"].removeprefix("msg_"))
+    query = f"SELECT text FROM conversations_message WHERE id = {message}"
+    return str(shop.rows(query)[0][0])
 
 
 def test_head_and_tail_from_another_process_equal_the_uncut_bytes(
@@ -82,8 +107,7 @@ def test_a_reply_whose_process_is_killed_midway_ends_in_an_error(
         timeout=60,
     ) as response:
         ids = response.headers
-        head = frames_of(response, most=8)
-        kill(maker)
+        head = frames_until_killed(response, maker, once=lambda: text_of(shop, ids))
     path = (
         f"/api/v2/agents/{demo['agent_id']}/conversations/{ids['x-conversation-id']}"
         f"/messages/{ids['x-message-id']}/stream"

@@ -30,7 +30,7 @@ LONGEST = 0.02  # seconds that somebody may be late
 
 
 @pytest.fixture
-def agent(committed: None) -> Agent:
+def agent(patient: None) -> Agent:
     return Agent.objects.create(workspace=make_workspace(), name="Support")
 
 
