@@ -354,7 +354,7 @@ def test_of_many_who_want_one_email_at_once_one_gets_it() -> None:
     def write(name: str, way: int) -> None:
         try:
             for round_ in range(5):
-                start.wait(20)
+                start.wait(60)
                 email = f"{round_}@x.example"
                 try:
                     if way == 0:
@@ -392,7 +392,7 @@ def test_who_makes_one_id_at_once_makes_one_contact() -> None:
 
     def write(number: int) -> None:
         try:
-            start.wait(20)
+            start.wait(60)
             if number % 2:
                 found.append(identify(agent, "u1", {f"n{number}": number}).pk)
             else:

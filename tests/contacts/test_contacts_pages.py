@@ -71,7 +71,8 @@ class Cast:
         )
 
     def some(self, most: int) -> list[int]:
-        ids = list(Contact.objects.order_by("pk").values_list("pk", flat=True))
+        ours = Contact.objects.filter(agent__in=self.agents).order_by("pk")
+        ids = list(ours.values_list("pk", flat=True))
         return self.chance.sample(ids, min(most, len(ids)))
 
     def create(self) -> None:

@@ -69,6 +69,13 @@ def make_house(name: str) -> House:
     return House(workspace, agent, conversation, member, secret)
 
 
+@pytest.fixture(autouse=True)
+def _long_window(settings: Any) -> None:
+    """Of what is counted nothing is forgotten meanwhile."""
+    settings.RATE_LIMIT_WINDOW = 3600
+    settings.RATE_LIMIT = 1000
+
+
 @pytest.fixture
 def house(http: httpx.Client) -> House:
     return make_house("Acme")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.db import transaction
 from PIL import Image
 
 from agents.models import Agent
@@ -53,7 +54,7 @@ class Reader:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
@@ -120,8 +121,9 @@ def _teach(agent: Agent, plan: northwind.DemoAgent) -> None:
         for asked, said in plan.answers.items()
     ]
     for source in sources:
-        source.save()
-        indexing.index_source(source.pk)
+        with transaction.atomic():  # or the server's sweeper may see it first
+            source.save()
+            indexing.index_source(source.pk)
 
 
 def _own_curl(folder: Path) -> Path:
