@@ -23,16 +23,16 @@ def install(project: Path, folder: Path) -> None:
     own = shutil.which("npm")
     npm = [own] if own else [str(NODE), str(NPM)]
     options = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"]
-    _run([*npm, "ci", *options], folder, seconds=100)
+    _run([*npm, "ci", *options], folder, seconds=200)
 
 
-def run(script: Path, argument: Any, folder: Path, *, seconds: float = 40) -> Any:
+def run(script: Path, argument: Any, folder: Path, *, seconds: float = 120) -> Any:
     """Runs the module as if it were in the folder; it takes JSON and prints JSON."""
     arguments = ["--input-type=module", "-e", script.read_text(), json.dumps(argument)]
     return json.loads(execute(*arguments, folder=folder, seconds=seconds))
 
 
-def execute(*arguments: str, folder: Path, seconds: float = 40) -> str:
+def execute(*arguments: str, folder: Path, seconds: float = 120) -> str:
     """What Node prints."""
     return _run([str(NODE), *arguments], folder, seconds=seconds)
 

@@ -91,7 +91,7 @@ def test_a_client_made_for_chatbase_moves_in(package: Path, http: httpx.Client) 
         env={**os.environ, "PYTHONPATH": str(package)},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr

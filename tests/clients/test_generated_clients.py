@@ -68,7 +68,7 @@ def run_python(*arguments: str, path: Path | None = None) -> str:
         env={**os.environ, "PYTHONPATH": str(path or "")},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr or done.stdout

@@ -77,7 +77,7 @@ class Gate:
 
     def __call__(self, request: Any) -> None:
         self.reached.set()
-        assert self.open.wait(60)
+        assert self.open.wait(120)
         request.close_connection = True
 
 
@@ -106,7 +106,7 @@ def test_the_second_is_refused_and_the_killed_one_gone_on_with(
         source.asked.clear()
         source.faults = {number: gate}
         first = start(ours)
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(120)
         with pytest.raises(lock.Busy):
             transfer(source, ours).run()
         first.send_signal(signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_the_second_is_refused_and_the_killed_one_gone_on_with(
 def test_the_second_is_told_so_in_a_sentence(ours: Workspace, start: Callable) -> None:
     with lock.held(ours.pk):
         second = start(ours)
-        _, said = second.communicate(timeout=60)
+        _, said = second.communicate(timeout=120)
     assert second.returncode == 1
     assert "Another import into “Ours” is running." in said
 
@@ -154,7 +154,7 @@ class in_another_thread:  # noqa: N801  (reads like one)
         try:
             with lock.held(self.workspace.pk):
                 self.ready.set()
-                self.over.wait(60)
+                self.over.wait(120)
         except lock.Busy as problem:
             self.problem = problem
         finally:
@@ -163,7 +163,7 @@ class in_another_thread:  # noqa: N801  (reads like one)
 
     def __enter__(self) -> None:
         self.thread.start()
-        assert self.ready.wait(60)
+        assert self.ready.wait(120)
         if self.problem:
             self.__exit__()
             raise self.problem
