@@ -1,6 +1,7 @@
 """Leads over HTTP: left by anybody, read and exported by who has a key or a session."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 from agents import sites
 from agents.access import chatbot_for
 from agents.models import Agent
+from apikeys.limits import Decision
 from apikeys.models import ApiKey
 from apikeys.revocation import revocations
 from apikeys.throttling import address_bucket, client_address
@@ -199,7 +201,16 @@ def _check_rate(request: HttpRequest, agent: Agent) -> None:
         increment=True,
     )
     if used and used["should_limit"]:
-        raise TooManyRequests(max(1, used["time_left"]))
+        wait = max(1, used["time_left"])
+        # The headers tell of the limit that was reached, not of the wider one.
+        request.rate_limit = Decision(  # type: ignore[attr-defined]
+            allowed=False,
+            limit=used["limit"],
+            remaining=0,
+            reset_at=int(time.time()) + wait,
+            retry_after=wait,
+        )
+        raise TooManyRequests(wait)
 
 
 def _conversation_of(request: ApiRequest, agent: Agent, body: LeadBody) -> int | None:

@@ -448,6 +448,17 @@ def test_every_answer_says_how_much_is_left(post: Post) -> None:
         assert response.headers["Cache-Control"] == "no-store"
 
 
+def test_a_refusal_tells_of_the_limit_that_was_reached(
+    post: Post, settings: Settings
+) -> None:
+    settings.LEADS_RATE = "1/d"
+    post(name="Ada")
+    refused = post(name="Ada")
+    assert refused.status_code == 429
+    assert refused.headers["X-RateLimit-Limit"] == "1"
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+
+
 # --- Of a conversation --------------------------------------------------------------
 
 
