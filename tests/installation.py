@@ -20,8 +20,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.conftest import free_port
-from tests.services import stop_with_parent
+from tests.services import free_port, stop_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -136,7 +135,7 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def eventually(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+def eventually(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come about"

@@ -18,9 +18,10 @@ from apikeys.models import ApiKey, IdempotencyKey
 from bookbag.api import views
 from bookbag.api.views import ApiView
 from tests.apikeys import test_idempotency
-from tests.conftest import LiveServer, free_port, make_workspace
+from tests.conftest import LiveServer, make_workspace
 from tests.faults.conftest import Install
 from tests.installation import Installation, kill
+from tests.services import free_port
 from tests.twins import TWINS, all_at_once, headers_of
 
 site = pytest.mark.urls(__name__)
