@@ -29,6 +29,19 @@ def check_number(messages: object) -> None:
         raise InvalidBody({"messages": f"At most {MAX_MESSAGES} messages."})
 
 
+def newest(turns: Sequence[base.Turn]) -> list[base.Turn]:
+    """As many of the last ones as may be posted, for callers whose conversations only
+    ever grow; the very last one whatever its length."""
+    kept: list[base.Turn] = []
+    room = MAX_CHARACTERS
+    for turn in reversed(turns[-MAX_MESSAGES:]):
+        room -= _length(turn)
+        if kept and room < 0:
+            break
+        kept.append(turn)
+    return kept[::-1]
+
+
 def check_turns(turns: Sequence[base.Turn]) -> None:
     """InvalidBody unless a user has asked something, and nobody has said too much."""
     questions = [turn.text for turn in turns if turn.role == "user"]

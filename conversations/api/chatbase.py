@@ -80,14 +80,13 @@ class ChatbaseBody(serializers.Serializer):
     )
     messages = ChatbaseMessage(
         many=True,
-        max_length=posted.MAX_MESSAGES,
         allow_empty=False,
         error_messages={
             "empty": "Must have at least one message.",
             "not_a_list": "Must be a list of messages.",
-            "max_length": f"Must have {posted.MAX_MESSAGES} messages at most.",
         },
-        help_text="All turns, oldest first; the last one is the user's.",
+        help_text="All turns, oldest first; the last one is the user's. Of more than"
+        f" {posted.MAX_MESSAGES} those last count.",
     )
     stream = StrictBooleanField(
         required=False,
@@ -110,6 +109,13 @@ class ChatbaseBody(serializers.Serializer):
         " Without it nothing is stored."
     )
     contactId = NameField(help_text="The `external_id` of the contact who speaks.")
+
+    def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
+        messages = data.get("messages")
+        if isinstance(messages, list):  # which only ever grows
+            data = {**data, "messages": messages[-posted.MAX_MESSAGES :]}
+        body: dict[str, Any] = super().to_internal_value(data)
+        return body
 
     def validate_messages(self, messages: list[dict[str, str]]) -> list[dict[str, str]]:
         if messages[-1]["role"] != "user":
@@ -214,5 +220,6 @@ def _turns(messages: list[dict[str, str]]) -> list[base.Turn]:
                 turns.append(base.Turn("assistant", text))
             case "system":
                 turns.append(posted.context(text))
+    turns = posted.newest(turns)
     posted.check_turns(turns)
     return posted.said(turns)

@@ -138,6 +138,30 @@ def test_a_posted_system_turn_is_information_and_no_instruction(
     assert not said.filter(text__contains="everything").exists()
 
 
+def test_of_a_long_conversation_the_newest_count(scripted: ScriptedShop) -> None:
+    shop, engine = scripted(["Two days."])
+    roles = ("user", "assistant")
+
+    def told(number: int, length: int) -> list[str]:
+        turns = [
+            {"role": role, "content": f"{round_} {role} ".ljust(length, "x")}
+            for round_ in range(number)
+            for role in roles
+        ]
+        assert ask(shop, messages=[*turns, QUESTION]).status_code == 200
+        return [turn.text.rstrip("x") for turn in engine.requests[-1].turns]
+
+    many = told(150, 20)
+    assert len(many) == 200
+    assert many[0] == "50 assistant "
+    assert many[-1] == QUESTION["content"]
+    much = told(9, 30_000)  # eight of them, and the question
+    assert much == [
+        *(f"{round_} {role} " for round_ in range(5, 9) for role in roles),
+        QUESTION["content"],
+    ]
+
+
 def test_the_temperature_is_the_callers(scripted: ScriptedShop) -> None:
     shop, engine = scripted(["Two days."])
     for temperature in (0, 0.5, 1):
