@@ -247,6 +247,7 @@ def _block_sentences(text: str, section: _Section) -> list[tuple[int, list[Span]
         if block.kind == "row":
             start, end = _inside_pipes(text, block)
             found.append((block.end, [(start, end)] if start < end else []))
+            lead = None  # the items after a table are not of the sentence before it
             continue
         if block.kind == "item":
             if lead is not None and found and block.end - lead <= WHOLE_SIZE:

@@ -115,6 +115,14 @@ def test_a_longer_answer_is_one_chunk_of_sentences() -> None:
     assert len(piece.sentences) == 30
 
 
+@pytest.mark.parametrize("row", ["| a | b |", "| |", "|"])
+def test_a_table_ends_what_a_sentence_introduces(row: str) -> None:
+    text = f"Bring:\n{row}\n- a photo ID"
+
+    assert ("", "Bring:") in sentences_of(text)
+    assert ("", "a photo ID") in sentences_of(text)
+
+
 PARTS = st.sampled_from(
     [
         "# Heading", "## Under", "\n", "\n\n", "\r\n", "- item", "1. first",
