@@ -37,7 +37,6 @@ def test_there_may_be_no_bound() -> None:
 @pytest.mark.parametrize(
     "junk",
     [
-        "",
         "today",
         "20260131",
         "2026-1-31",
@@ -61,6 +60,10 @@ def test_what_is_no_day_is_refused(junk: str) -> None:
     assert set(refusal.value.details) == {"startDate"}
 
 
+def test_an_empty_day_is_none() -> None:
+    assert day(asked("startDate="), "startDate") is None
+
+
 def test_a_day_is_given_once() -> None:
     with pytest.raises(InvalidBody):
         day(asked("startDate=2026-01-31&startDate=2026-01-31"), "startDate")
@@ -74,8 +77,7 @@ def test_no_text_breaks_it(text: str) -> None:
         found = day(asked(query.urlencode()), "startDate")
     except (InvalidBody, UnicodeEncodeError):
         return
-    assert found is not None
-    assert found.isoformat() == text
+    assert (found.isoformat() if found else "") == text
 
 
 @given(st.dates(), st.dates(), st.datetimes(timezones=st.just(dt.UTC)))
