@@ -24,8 +24,9 @@ def agent_for(key: ApiKey, agent_id: str) -> Agent:
 def agents_for(caller: ApiKey | Member) -> AgentQuerySet:
     """All agents that this caller may speak to."""
     found = Agent.objects.for_workspace(caller.workspace_id).existing()
-    own = getattr(caller, "agent_id", None)  # a member is bound to none
-    return found if own is None else found.filter(pk=own)
+    if isinstance(caller, ApiKey) and caller.agent_id is not None:
+        return found.filter(pk=caller.agent_id)
+    return found
 
 
 class AgentNotFound(NotFound):

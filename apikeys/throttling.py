@@ -45,6 +45,12 @@ class KeyThrottle(BaseThrottle):
         return self.decision.retry_after
 
 
+def refusal(request: Request, decision: Decision) -> TooManyRequests:
+    """By an endpoint's own limit: of that the headers tell, not of the wider one."""
+    request._request.rate_limit = decision
+    return TooManyRequests(max(1, int(decision.retry_after)))
+
+
 def rate_limit_headers(decision: Decision) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(decision.limit),

@@ -119,7 +119,7 @@ class _Writer:
         others = {row.row_id for row in rows} - set(self._by_id)
         self._by_id |= self.agent.contacts.in_bulk(others) if others else {}
         new_names = {one.external_id for one in news}
-        self._others = page.taken(  # nobody else's to become
+        self._taken = page.taken(  # by others of the source
             contact.pk for name, contact in self._by_name.items() if name in new_names
         )
         self._made: list[tuple[ContactFacts, Contact]] = []
@@ -139,7 +139,7 @@ class _Writer:
             self._by_name[one.external_id] = contact
             self._made.append((one, contact))
             self.page.count(MADE)
-        elif mine._state.adding or mine.pk in self._others:
+        elif mine._state.adding or mine.pk in self._taken:
             self.page.skip(one, "another contact of the source has its external id")
         else:
             # Begun here under the same id before: whichever is newer stands.

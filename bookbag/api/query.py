@@ -40,11 +40,16 @@ def integer(request: Request, name: str) -> int | None:
     return -number if text.startswith("-") else number
 
 
+def filled_integer(request: Request, name: str) -> int | None:
+    """As above; an empty one is none: forms send what nobody has filled in."""
+    return integer(request, name) if parameter(request, name) else None
+
+
 def counting(
     request: Request, name: str, *, default: int, most: int | None = None
 ) -> int:
-    """As above; from 1 to `most`. An empty one is none. InvalidBody."""
-    number = integer(request, name) if parameter(request, name) else None
+    """As above; from 1 to `most`. InvalidBody."""
+    number = filled_integer(request, name)
     if number is None:
         return default
     if number < 1 or (most is not None and number > most):
@@ -86,6 +91,13 @@ def whole_days(
     return _midnight(start), _midnight(before)
 
 
+def created_on(request: Request) -> dict[str, Any]:
+    """The days from `startDate` to `endDate`, both whole, as a filter. InvalidBody."""
+    first, beyond = whole_days(day(request, "startDate"), day(request, "endDate"))
+    bounds = {"created_at__gte": first, "created_at__lt": beyond}
+    return {name: moment for name, moment in bounds.items() if moment is not None}
+
+
 def choice(request: Request, name: str, choices: list[str]) -> str | None:
     """As above; one of these words. InvalidBody."""
     word = parameter(request, name)
@@ -96,10 +108,3 @@ def choice(request: Request, name: str, choices: list[str]) -> str | None:
 
 def _midnight(day: dt.date | None) -> dt.datetime | None:
     return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
-
-
-def created_on(request: Request) -> dict[str, Any]:
-    """The days from `startDate` to `endDate`, both whole, as a filter. InvalidBody."""
-    first, beyond = whole_days(day(request, "startDate"), day(request, "endDate"))
-    bounds = {"created_at__gte": first, "created_at__lt": beyond}
-    return {name: moment for name, moment in bounds.items() if moment is not None}

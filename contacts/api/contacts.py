@@ -146,9 +146,7 @@ def _refusals(path: str = "") -> Iterator[None]:
 def _within(
     request: ApiRequest, name: str, usual: int, *, least: int, most: int
 ) -> int:
-    if not query.parameter(request, name):
-        return usual
-    number = query.integer(request, name)
+    number = query.filled_integer(request, name)
     return usual if number is None else min(max(number, least), most)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django_ratelimit.core import get_usage
 from rest_framework.response import Response
@@ -18,7 +18,7 @@ from agents.models import Agent
 from apikeys.limits import Decision
 from apikeys.models import ApiKey
 from apikeys.revocation import revocations
-from apikeys.throttling import address_bucket, client_address
+from apikeys.throttling import address_bucket, client_address, refusal
 from bookbag import threads
 from bookbag.api import query
 from bookbag.api.clothes import SuccessErrors
@@ -26,7 +26,6 @@ from bookbag.api.errors import (
     AnswerBroken,
     ConversationNotFound,
     InvalidBody,
-    TooManyRequests,
 )
 from bookbag.api.negotiation import AnyNegotiation
 from bookbag.api.parsers import ApiRequest
@@ -64,7 +63,7 @@ class LeadsView(SuccessErrors, ApiView):
         if request.auth is None:
             origin = request.headers.get("Origin")
             agent = sites.public_agent(agent_id, origin)
-            _check_rate(request._request, agent)
+            _check_rate(request, agent)
         else:
             agent = chatbot_for(request.auth, agent_id, to_write=True)
         body = LeadBody(data=request.data)
@@ -191,26 +190,27 @@ def chatbase_json(lead: Lead) -> dict[str, Any]:
     }
 
 
-def _check_rate(request: HttpRequest, agent: Agent) -> None:
+def _check_rate(request: ApiRequest, agent: Agent) -> None:
     """TooManyRequests, where an address has left many leads with this agent."""
     used = get_usage(
-        request,
+        request._request,
         group=f"leads:{agent.pk}:",
         key=lambda _, request: address_bucket(client_address(request)),
         rate=settings.LEADS_RATE,
         increment=True,
     )
     if used and used["should_limit"]:
-        wait = max(1, used["time_left"])
-        # The headers tell of the limit that was reached, not of the wider one.
-        request.rate_limit = Decision(  # type: ignore[attr-defined]
-            allowed=False,
-            limit=used["limit"],
-            remaining=0,
-            reset_at=int(time.time()) + wait,
-            retry_after=wait,
+        wait = used["time_left"]
+        raise refusal(
+            request,
+            Decision(
+                allowed=False,
+                limit=used["limit"],
+                remaining=0,
+                reset_at=int(time.time()) + wait,
+                retry_after=wait,
+            ),
         )
-        raise TooManyRequests(wait)
 
 
 def _conversation_of(request: ApiRequest, agent: Agent, body: LeadBody) -> int | None:

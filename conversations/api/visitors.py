@@ -13,13 +13,12 @@ from agents import identity, sites
 from agents.access import chatbot_for
 from agents.models import Agent, Widget
 from apikeys.limits import limiter
-from apikeys.throttling import address_bucket, client_address
+from apikeys.throttling import address_bucket, client_address, refusal
 from bookbag.api.clothes import success_flag
 from bookbag.api.errors import (
     ApiError,
     ConversationNotFound,
     InvalidBody,
-    TooManyRequests,
 )
 from bookbag.api.fields import StrictCharField, StrictIntegerField, is_user_id
 from bookbag.api.parsers import ApiRequest, read_body
@@ -175,10 +174,9 @@ def _admit(request: ApiRequest, agent: Agent) -> None:
         f"visitor:{agent.pk}:{address}", limit=limit, window=window
     )
     if not decision.allowed:
-        request._request.rate_limit = decision
-        refusal = TooManyRequests(max(1, int(decision.retry_after)))
-        refusal.message = message
-        raise refusal
+        error = refusal(request, decision)
+        error.message = message
+        raise error
 
 
 def _check_token(request: ApiRequest, conversation_id: int) -> None:

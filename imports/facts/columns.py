@@ -4,6 +4,7 @@ from django.db.models import Model
 
 
 def longest(model: type[Model], name: str) -> int:
-    most = model._meta.get_field(name).max_length  # type: ignore[union-attr]
+    column = model._meta.get_field(name)
+    most = column.max_length  # type: ignore[union-attr]  # no relation is asked for
     assert most is not None
     return most

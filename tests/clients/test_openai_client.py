@@ -12,28 +12,20 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from django.db import transaction
 
 from agents import engines
 from agents.engine import base
 from agents.models import Action, Agent
 from apikeys.models import ApiKey
 from conversations.models import Conversation, Message
-from knowledge import indexing
-from knowledge.models import Source
 from tests.api.openapi import check_response
 from tests.clients.gated import Gated
 from tests.conftest import make_workspace
+from tests.conversations.conftest import teach_shipping
 from tests.engines import ScriptedEngine
 from tests.twins import all_at_once
 from usage.models import LedgerEntry
 
-SHIPPING = """# Shipping
-
-We ship to the United States, Canada and the European Union.
-
-Delivery to Canada takes 5 to 9 business days. Delivery to Germany takes 7 to 12 days.
-"""
 PATH = "/v1/chat/completions"
 
 
@@ -116,15 +108,7 @@ def make_shop(http: httpx.Client) -> Iterator[MakeShop]:
 @pytest.fixture
 def shop(make_shop: MakeShop) -> Shop:
     shop = make_shop()
-    with transaction.atomic():  # or the server's sweeper may see it first
-        source = Source.objects.create(
-            workspace_id=shop.agent.workspace_id,
-            agent=shop.agent,
-            kind="text",
-            title="Shipping",
-            content=SHIPPING,
-        )
-        indexing.index_source(source.pk)
+    teach_shipping(shop.agent)
     return shop
 
 

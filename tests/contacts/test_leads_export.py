@@ -81,29 +81,38 @@ def test_it_works(http: httpx.Client) -> None:
     assert (audit.actor, audit.detail) == (None, {"api_key": key.pk})
 
 
-def test_it_is_a_table_whatever_is_accepted(http: httpx.Client) -> None:
-    workspace = make_workspace()
-    agent = Agent.objects.create(workspace=workspace, name="Support")
-    _, secret = ApiKey.objects.issue(workspace, label="Tests")
+class Exporter:
+    """One who has a key to an agent without leads."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.workspace = make_workspace()
+        agent = Agent.objects.create(workspace=self.workspace, name="Support")
+        _, secret = ApiKey.objects.issue(self.workspace, label="Tests")
+        self.path = f"/api/v1/agents/{agent.pk}/leads/export"
+        self._headers = {"Authorization": f"Bearer {secret}"}
+        self._client = client
+
+    def get(self, **headers: str) -> httpx.Response:
+        return self._client.get(self.path, headers={**self._headers, **headers})
+
+
+@pytest.fixture
+def exporter(http: httpx.Client) -> Exporter:
+    return Exporter(http)
+
+
+def test_it_is_a_table_whatever_is_accepted(exporter: Exporter) -> None:
     for accept in ("text/html", "application/json", "*/*", "image/png", "x"):
-        response = http.get(
-            f"/api/v1/agents/{agent.pk}/leads/export",
-            headers={"Authorization": f"Bearer {secret}", "Accept": accept},
-        )
-        assert read(response.content) == [FIXED]
+        assert read(exporter.get(Accept=accept).content) == [FIXED]
 
 
 def test_a_workspace_has_one_export_at_a_time(
-    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = make_workspace()
-    agent = Agent.objects.create(workspace=workspace, name="Support")
-    _, secret = ApiKey.objects.issue(workspace, label="Tests")
-    path = f"/api/v1/agents/{agent.pk}/leads/export"
-    headers = {"Authorization": f"Bearer {secret}"}
+    workspace = exporter.workspace
     conversations = Lease.take(workspace.pk)
-    refused = http.get(path, headers=headers)
-    check_response(refused, "GET", path)
+    refused = exporter.get()
+    check_response(refused, "GET", exporter.path)
     assert refused.status_code == 429
     assert refused.json()["error"]["code"] == "rate_limited"
     assert int(refused.headers["Retry-After"]) > 0
@@ -120,20 +129,15 @@ def test_a_workspace_has_one_export_at_a_time(
 
     monkeypatch.setattr(sheets, "pages", watched)
     for _ in range(2):  # and is over with the last byte
-        assert read(http.get(path, headers=headers).content) == [FIXED]
+        assert read(exporter.get().content) == [FIXED]
     assert refusals
     audited = AuditEvent.objects.for_workspace(workspace)
     assert audited.count() == 2  # a refused one has exported nothing
 
 
 def test_a_table_that_breaks_off_is_given_up(
-    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = make_workspace()
-    agent = Agent.objects.create(workspace=workspace, name="Support")
-    _, secret = ApiKey.objects.issue(workspace, label="Tests")
-    path = f"/api/v1/agents/{agent.pk}/leads/export"
-    headers = {"Authorization": f"Bearer {secret}"}
 
     def broken(agent: Agent) -> Iterator[bytes]:
         yield b"id"
@@ -142,8 +146,8 @@ def test_a_table_that_breaks_off_is_given_up(
     with monkeypatch.context() as patch:
         patch.setattr(sheets, "pages", broken)
         with pytest.raises(httpx.RemoteProtocolError):
-            http.get(path, headers=headers)
-    assert read(http.get(path, headers=headers).content) == [FIXED]
+            exporter.get()
+    assert read(exporter.get().content) == [FIXED]
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import transaction
 
 from agents import engines
 from agents.engine import base
@@ -139,15 +140,20 @@ def make_shop(client: httpx.Client, *, model: str = "embedded") -> Shop:
 @pytest.fixture
 def shop(http: httpx.Client) -> Shop:
     shop = make_shop(http)
-    source = Source.objects.create(
-        workspace_id=shop.agent.workspace_id,
-        agent=shop.agent,
-        kind="text",
-        title="Shipping",
-        content=SHIPPING,
-    )
-    indexing.index_source(source.pk)
+    teach_shipping(shop.agent)
     return shop
+
+
+def teach_shipping(agent: Agent) -> None:
+    with transaction.atomic():  # or a sweeper may see it first
+        source = Source.objects.create(
+            workspace_id=agent.workspace_id,
+            agent=agent,
+            kind="text",
+            title="Shipping",
+            content=SHIPPING,
+        )
+        indexing.index_source(source.pk)
 
 
 class HeldEngine(ScriptedEngine):
@@ -158,10 +164,14 @@ class HeldEngine(ScriptedEngine):
         self.first = first
         self.let_go = threading.Event()
 
+    def is_done(self) -> bool:
+        return self.closed == self.started
+
     async def stream(self, request: base.Request) -> AsyncGenerator[base.Event, None]:
         given = 0
         async with aclosing(super().stream(request)) as events:
             async for event in events:
+                # The test lets go from its own thread, which asyncio.Event is not for.
                 while given >= self.first and not self.let_go.is_set():  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
                 yield event
@@ -198,7 +208,7 @@ def held(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldSh
     yield make
     for engine in made:
         engine.let_go.set()
-        eventually(lambda: engine.closed == engine.started)  # noqa: B023  (asked now)
+        eventually(engine.is_done)
 
 
 class Threshold:
